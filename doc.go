@@ -1,0 +1,3 @@
+// Package zapkafka sends the log of a program that uses go.uber.org/zap to
+// Kafka.
+package zapkafka

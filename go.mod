@@ -1,0 +1,8 @@
+module github.com/zapkafka/zapkafka
+
+go 1.20
+
+require (
+	go.uber.org/goleak v1.3.0
+	go.uber.org/zap v1.28.0
+)
