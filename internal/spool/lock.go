@@ -1,0 +1,16 @@
+package spool
+
+import "errors"
+
+// errOwned is what acquire returns for a directory with a living owner.
+var errOwned = errors.New("the directory has an owner")
+
+// dirLock is the ownership of a directory. acquire(path) makes the lock file and
+// takes it, or returns errOwned. The end of the process gives it up as Close
+// does. The file stays: removing it would let two owners in, one with a lock on
+// the file that is gone and one with a lock on its successor.
+type dirLock interface {
+	// held reports whether the lock is still on the file of its name.
+	held() bool
+	Close() error
+}

@@ -1,0 +1,319 @@
+package spool
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// maxLine bounds what a reader holds of one line.
+const maxLine = maxBatch
+
+// Entry is an entry read back. Its slices are the reader's, and good until the
+// next call of Next.
+type Entry struct {
+	Envelope
+
+	// Offset is where the entry's line begins in its file, in bytes.
+	Offset int64
+	// Length is the length of its line, newline included.
+	Length int64
+	// Indexed says that a row of the index describes the entry. Without one,
+	// Time and PossiblyDuplicate are known only if the line is an envelope.
+	Indexed bool
+	// Verified says that the text is what was written, by its checksum.
+	Verified bool
+}
+
+// DamageError is a part of a file that is no entry. The reader goes on behind
+// it.
+type DamageError struct {
+	Path   string
+	Offset int64 // in bytes
+	Length int64 // may be 0: something is missing at Offset
+	Reason string
+}
+
+// Error names the file, the place and what is wrong with it.
+func (e *DamageError) Error() string {
+	return fmt.Sprintf("%s: %d bytes at %d are no entry: %s", e.Path, e.Length, e.Offset, e.Reason)
+}
+
+// Reader reads the entries of one file, by the rows of its index where these
+// can be trusted and by newlines elsewhere. It is not safe for concurrent use.
+type Reader struct {
+	path  string
+	text  io.ReaderAt
+	size  int64
+	close func() error
+
+	header   indexHeader
+	indexErr error
+
+	index     *bufio.Reader // nil: no more rows
+	indexLeft int64
+	row       indexRow
+	rowBuf    []byte
+	haveRow   bool // row is read and its text is not
+
+	pos int64 // all before it was returned, or is in block
+
+	block     []byte // text of the row that is being returned
+	blockAt   int64
+	blockEnds []uint32
+	blockFrom uint32
+	blockRow  indexRow // times and flags for it
+	blockGood bool     // the text has the checksum of the row
+
+	lines    *bufio.Reader // text between rows, being split by newlines
+	linesEnd int64
+	line     []byte
+}
+
+// OpenReader opens a segment or the rejected file for reading, with its index
+// if there is one. It reads as far as the file went at this moment. An owner may
+// go on writing; the line that it is just writing may then look torn. A missing or unreadable index is no error, see
+// [Reader.IndexError].
+func OpenReader(path string) (*Reader, error) {
+	// The index is measured before the text: an owner writes text first, so all
+	// that this much of the index describes is there already.
+	index, indexSize, indexErr := openForRead(strings.TrimSuffix(path, textExt) + indexExt)
+	text, size, err := openForRead(path)
+	if err != nil {
+		if indexErr == nil {
+			index.Close()
+		}
+		return nil, fmt.Errorf("read fallback file %q: %w", path, cause(err))
+	}
+	if indexErr != nil {
+		r := newReader(path, text, size, nil, 0)
+		r.indexErr, r.close = indexErr, text.Close
+		return r, nil
+	}
+	r := newReader(path, text, size, index, indexSize)
+	r.close = func() error { return errors.Join(text.Close(), index.Close()) }
+	if number, _, ok := segmentNumber(filepath.Base(path)); ok && r.index != nil && r.header.number != number {
+		r.indexErr = fmt.Errorf("the index is of segment %d", r.header.number)
+		r.header, r.index = indexHeader{}, nil
+	}
+	return r, nil
+}
+
+func openForRead(path string) (*os.File, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+func newReader(path string, text io.ReaderAt, size int64, index io.ReaderAt, indexSize int64) *Reader {
+	r := &Reader{path: path, text: text, size: size, close: func() error { return nil }}
+	if index == nil {
+		return r
+	}
+	b := bufio.NewReaderSize(io.NewSectionReader(index, 0, indexSize), 64<<10)
+	header, n, err := readHeader(b)
+	if err != nil {
+		r.indexErr = err
+		return r
+	}
+	r.header, r.index, r.indexLeft = header, b, indexSize-int64(n)
+	return r
+}
+
+// Topic is the topic of the plain lines; empty if it is not known.
+func (r *Reader) Topic() string { return r.header.topic }
+
+// IndexError says why the index was not read to its end, if so: missing, cut
+// off, damaged. It is nil as long as nothing was found, so ask at the end.
+func (r *Reader) IndexError() error { return r.indexErr }
+
+// Close closes the files.
+func (r *Reader) Close() error { return r.close() }
+
+// Next returns the next entry. At the end it returns io.EOF. A *[DamageError]
+// is a part that is no entry, and Next may be called again for what follows;
+// after any other error it may not.
+func (r *Reader) Next() (Entry, error) {
+	for {
+		switch {
+		case len(r.blockEnds) > 0:
+			return r.nextOfBlock()
+		case r.lines != nil:
+			if r.pos < r.linesEnd {
+				return r.nextLine()
+			}
+			r.lines = nil
+		default:
+			if err := r.advance(); err != nil {
+				return Entry{}, err
+			}
+		}
+	}
+}
+
+// advance finds what comes at pos: the text of a row, or text without one.
+func (r *Reader) advance() error {
+	r.readRow()
+	if r.haveRow && r.row.offset == r.pos {
+		r.haveRow = false
+		return r.loadBlock()
+	}
+	end := r.size
+	if r.haveRow && r.row.offset < end {
+		end = r.row.offset
+	}
+	if r.pos >= end {
+		return io.EOF
+	}
+	r.lines = bufio.NewReaderSize(io.NewSectionReader(r.text, r.pos, end-r.pos), 64<<10)
+	r.linesEnd = end
+	return nil
+}
+
+// readRow makes row the next one of use. Rows are in the order of the text; one
+// that is not, or that is damaged, ends the trust in the index.
+func (r *Reader) readRow() {
+	for !r.haveRow && r.index != nil {
+		var err error
+		r.rowBuf, err = readRow(r.index, r.indexLeft, &r.row, r.rowBuf)
+		if err == nil {
+			r.indexLeft -= int64(len(r.rowBuf))
+			if r.row.offset >= r.pos {
+				r.haveRow = true
+				return
+			}
+			err = errors.New("index rows overlap")
+		}
+		if err != io.EOF {
+			r.indexErr = err
+		}
+		r.index = nil
+	}
+}
+
+// loadBlock reads the text of row, as much as there is.
+func (r *Reader) loadBlock() error {
+	have := r.row.length
+	if r.row.offset >= r.size {
+		have = 0
+	} else if have > r.size-r.row.offset {
+		have = r.size - r.row.offset
+	}
+	r.block = grow(r.block[:0], int(have))
+	if n, err := r.text.ReadAt(r.block, r.row.offset); n < len(r.block) {
+		return fmt.Errorf("read fallback file %q at %d: %w", r.path, r.row.offset, cause(err))
+	}
+	r.blockRow, r.blockAt, r.blockFrom = r.row, r.row.offset, 0
+	r.blockGood = have == r.row.length && crc32.Checksum(r.block, castagnoli) == r.row.textCRC
+	r.blockEnds = r.row.ends
+	r.pos += have
+	if have == r.row.length {
+		return nil
+	}
+	whole := 0
+	for whole < len(r.blockEnds) && int64(r.blockEnds[whole]) <= have {
+		whole++
+	}
+	missing := len(r.blockEnds) - whole
+	r.blockEnds = r.blockEnds[:whole]
+	rest := int64(0)
+	if whole > 0 {
+		rest = int64(r.blockEnds[whole-1])
+	}
+	// The entries before the cut are still to come; the loss is told first, as
+	// its number is known only here.
+	return r.damage(r.blockAt+rest, have-rest, fmt.Sprintf("the text ends here, the index has %d more entries", missing))
+}
+
+// nextOfBlock returns the next line of a row's text.
+func (r *Reader) nextOfBlock() (Entry, error) {
+	from, end := r.blockFrom, r.blockEnds[0]
+	r.blockFrom, r.blockEnds = end, r.blockEnds[1:]
+	line := r.block[from:end]
+	e := Entry{Offset: r.blockAt + int64(from), Length: int64(len(line)), Indexed: true, Verified: r.blockGood}
+	e.Time = r.entryTime()
+	e.PossiblyDuplicate = r.blockRow.flags&flagDuplicate != 0
+	return r.entry(e, line)
+}
+
+// entryTime is the time of the entry just taken from the block. Only the first
+// and the last are known; the others lie between.
+func (r *Reader) entryTime() time.Time {
+	if len(r.blockEnds) == 0 && r.blockRow.last != unknownTime {
+		return fromUnixNano(r.blockRow.last)
+	}
+	return fromUnixNano(r.blockRow.first)
+}
+
+// nextLine returns the next line of text that no row describes.
+func (r *Reader) nextLine() (Entry, error) {
+	r.line = r.line[:0]
+	start, length := r.pos, int64(0)
+	for {
+		part, err := r.lines.ReadSlice('\n')
+		length += int64(len(part))
+		if length <= maxLine {
+			r.line = append(r.line, part...)
+		}
+		if err == bufio.ErrBufferFull {
+			continue
+		}
+		r.pos += length
+		if err != nil && err != io.EOF {
+			return Entry{}, fmt.Errorf("read fallback file %q at %d: %w", r.path, start, cause(err))
+		}
+		if err == io.EOF && r.pos < r.linesEnd {
+			return Entry{}, fmt.Errorf("read fallback file %q at %d: %w", r.path, r.pos, io.ErrUnexpectedEOF)
+		}
+		break
+	}
+	if length > maxLine {
+		return Entry{}, r.damage(start, length, "the line is longer than any that is written")
+	}
+	return r.entry(Entry{Offset: start, Length: length}, r.line)
+}
+
+// entry makes an entry of a line, envelopes opened.
+func (r *Reader) entry(e Entry, line []byte) (Entry, error) {
+	if line[len(line)-1] != '\n' {
+		return Entry{}, r.damage(e.Offset, e.Length, "the line has no end")
+	}
+	line = line[:len(line)-1]
+	if !isEnvelope(line) {
+		if !e.Verified && NeedsEnvelope(line) {
+			return Entry{}, r.damage(e.Offset, e.Length, "the line is empty, or has a NUL or a newline in it")
+		}
+		e.Value = line
+		return e, nil
+	}
+	envelope, err := ParseEnvelope(line)
+	if err != nil {
+		return Entry{}, r.damage(e.Offset, e.Length, err.Error())
+	}
+	if envelope.Time.IsZero() {
+		envelope.Time = e.Time
+	}
+	envelope.PossiblyDuplicate = envelope.PossiblyDuplicate || e.PossiblyDuplicate
+	e.Envelope = envelope
+	return e, nil
+}
+
+func (r *Reader) damage(offset, length int64, reason string) error {
+	return &DamageError{Path: r.path, Offset: offset, Length: length, Reason: reason}
+}

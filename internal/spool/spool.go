@@ -1,0 +1,376 @@
+// Package spool is the directory of the fallback: entries that Kafka did not
+// take, in plain text files which people can read, with an index beside each
+// for the way back. FORMAT.md describes the files to the byte.
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DefaultSegmentBytes is the size at which the next segment is begun: 64 MiB.
+const DefaultSegmentBytes = 64 << 20
+
+// recountEvery is how often a full directory is counted again, in case somebody
+// made room.
+const recountEvery = time.Second
+
+var (
+	// ErrFull is in the error of every write which the cap refuses, in whole or
+	// in part.
+	ErrFull = errors.New("the fallback directory is full")
+	// ErrClosed is the error of every write after Close.
+	ErrClosed = errors.New("the fallback is closed")
+)
+
+// Options are the choices of a Spool.
+type Options struct {
+	// MaxBytes bounds the size of all files that the owner of a directory has
+	// in it, text and index. Zero or less: no bound.
+	MaxBytes int64
+	// SegmentBytes is the size of text from which on the next write begins a
+	// new segment. Zero or less: DefaultSegmentBytes.
+	SegmentBytes int64
+
+	fs  fileSystem       // nil: the real one
+	now func() time.Time // nil: time.Now
+}
+
+// Spool is a fallback directory, and the only one who writes there. All methods
+// may be called concurrently. Writes wait for each other and for the disk; a
+// write does not wait for a Sync.
+type Spool struct {
+	// Immutable after Open.
+	root string // as asked for; dir is below it if it had an owner
+	dir  string
+	max  int64
+	seg  int64
+	fs   fileSystem
+	now  func() time.Time
+
+	size atomic.Int64 // written under mu
+
+	// syncMu makes Sync and Close take turns. It is taken before mu.
+	syncMu   sync.Mutex
+	closeErr error // guarded by syncMu; Close's answer
+
+	mu       sync.Mutex
+	lock     dirLock // nil if it was lost; guarded by mu, as are all below
+	closed   bool
+	topic    string
+	last     uint64 // highest segment number seen or given
+	current  *segment
+	rejected *lineFile
+	counted  time.Time // when size was last taken from the directory
+	unsynced []string  // files closed before they were synced
+	newNames []string  // directories in which names appeared since the last sync
+}
+
+// Open takes dir for the caller, making it and what is missing above it. If
+// dir has a living owner already, in this process or in another, Open takes the
+// first free subdirectory of owner-0002, owner-0003 and so on; [Spool.Dir] says
+// which. No file but the lock is made before the first write.
+func Open(dir string, o Options) (*Spool, error) {
+	if dir == "" {
+		return nil, errors.New("open fallback directory: the path is empty: name a directory")
+	}
+	s := &Spool{root: dir, max: o.MaxBytes, seg: o.SegmentBytes, fs: o.fs, now: o.now}
+	if s.seg <= 0 {
+		s.seg = DefaultSegmentBytes
+	}
+	if s.fs == nil {
+		s.fs = osFS{}
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if err := s.open(); err != nil {
+		if s.lock != nil {
+			s.lock.Close()
+		}
+		return nil, fmt.Errorf("open fallback directory %q: %w", dir, explain(err, dir))
+	}
+	return s, nil
+}
+
+func (s *Spool) open() error {
+	for n := 1; s.lock == nil; n++ {
+		if n > maxOwners {
+			return fmt.Errorf("it has %d living owners: give each process a directory of its own", maxOwners)
+		}
+		s.dir = s.root
+		if n > 1 {
+			s.dir = filepath.Join(s.root, ownerName(n))
+		}
+		if err := s.takeLocked(); err != nil && !errors.Is(err, errOwned) {
+			return err
+		}
+	}
+	if err := s.probe(); err != nil {
+		return err
+	}
+	return s.countLocked()
+}
+
+// takeLocked makes the directory and becomes its owner. errOwned means that
+// another is.
+func (s *Spool) takeLocked() error {
+	changed, err := makeDir(s.fs, s.dir)
+	if err != nil {
+		return err
+	}
+	lock, err := acquire(filepath.Join(s.dir, lockName))
+	if err != nil {
+		return err
+	}
+	s.lock = lock
+	s.newNames = append(s.newNames, changed...)
+	return nil
+}
+
+// probe finds out whether files can be made, now rather than on the day when
+// they are needed.
+func (s *Spool) probe() error {
+	path := filepath.Join(s.dir, probeName)
+	f, err := s.fs.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return s.fs.Remove(path)
+}
+
+// countLocked takes size, and the number of the next segment, from what is in
+// the directory.
+func (s *Spool) countLocked() error {
+	entries, err := s.fs.ReadDir(s.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	total := int64(0)
+	for _, e := range entries {
+		if number, _, ok := segmentNumber(e.Name()); ok && number >= s.last {
+			s.last = number
+		}
+		if !ours(e.Name()) {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed since ReadDir
+		}
+		if err != nil {
+			return err
+		}
+		if info.Mode().IsRegular() {
+			total += info.Size()
+		}
+	}
+	s.size.Store(total)
+	s.counted = s.now()
+	return nil
+}
+
+// explain says what to do about an error of Open.
+func explain(err error, dir string) error {
+	var file errNotDir
+	switch {
+	case errors.As(err, &file) && string(file) == dir:
+		return fmt.Errorf("%w: name a directory", errors.New("it is a file"))
+	case errors.As(err, &file):
+		return fmt.Errorf("%w: name a path below directories", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: the process needs write access", cause(err))
+	}
+	return err
+}
+
+// Dir is the directory that the Spool owns: the one that Open was given, or a
+// subdirectory of it.
+func (s *Spool) Dir() string { return s.dir }
+
+// Size is the size in bytes of all files that count towards the cap. It does
+// not block.
+func (s *Spool) Size() int64 { return s.size.Load() }
+
+// SetTopic names the topic of plain lines. It is recorded in the index of each
+// segment begun from now on, and an open segment of another topic gets no more
+// entries. A replay thus knows where entries belong, whoever finds them.
+func (s *Spool) SetTopic(topic string) error {
+	if len(topic) > maxTopic {
+		return fmt.Errorf("topic of %d bytes: at most %d are allowed", len(topic), maxTopic)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.topic = topic
+	return nil
+}
+
+// Append writes entries to the current segment, with one system call for the
+// text and one for the index. Not necessarily all: it returns how many are on
+// file, counted from the first, and an error that says why it is not more.
+// Entries are on file in whole or not at all.
+//
+// An error beside the full number means that the entries are on file and only
+// the index lacks them. Errors carry the path and the system's reason; ErrFull
+// is among them when the cap was reached. The next Append tries again in any
+// case. After Close it returns ErrClosed.
+//
+// "On file" means in the hands of the operating system: it survives the end of
+// the process. [Spool.Sync] makes it survive the end of the machine.
+func (s *Spool) Append(b Batch) (entries int, err error) {
+	if err := b.check(); err != nil || len(b.Ends) == 0 {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, ErrClosed
+	}
+	if s.current != nil && !s.current.usable(s.seg, s.topic) {
+		s.retireLocked()
+	}
+	overhead := int64(rowFixed)
+	if s.current == nil || s.current.index == nil || s.current.index.size == 0 {
+		overhead += int64(indexHeader{topic: s.topic}.len())
+	}
+	n, full := s.fitLocked(b, overhead, true)
+	if n == 0 {
+		return 0, full
+	}
+	if s.current == nil {
+		if err := s.beginLocked(); err != nil {
+			return 0, errors.Join(err, full)
+		}
+	}
+	entries, grown, err := s.current.append(b.first(n))
+	s.size.Add(grown)
+	return entries, errors.Join(err, full)
+}
+
+// Reject writes entries to the file of those which Kafka will not take, and
+// which no replay should try again. The lines should be envelopes that give a
+// reason. It returns what Append does.
+func (s *Spool) Reject(b Batch) (entries int, err error) {
+	if err := b.check(); err != nil || len(b.Ends) == 0 {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, ErrClosed
+	}
+	n, full := s.fitLocked(b, 0, false)
+	if n == 0 {
+		return 0, full
+	}
+	if err := s.openRejectedLocked(); err != nil {
+		return 0, errors.Join(err, full)
+	}
+	b = b.first(n)
+	entries, grown, err := s.rejected.write(b.Text, b.Ends)
+	s.size.Add(grown)
+	return entries, errors.Join(err, full)
+}
+
+// fitLocked returns how many entries the cap lets in, and the error for the
+// rest.
+func (s *Spool) fitLocked(b Batch, overhead int64, withRow bool) (int, error) {
+	if s.max <= 0 {
+		return len(b.Ends), nil
+	}
+	n := b.fit(s.max-s.size.Load()-overhead, withRow)
+	if n < len(b.Ends) && s.now().Sub(s.counted) >= recountEvery {
+		// Somebody may have removed files. If counting fails we stay full.
+		if s.countLocked() == nil {
+			n = b.fit(s.max-s.size.Load()-overhead, withRow)
+		}
+	}
+	if n == len(b.Ends) {
+		return n, nil
+	}
+	return n, fmt.Errorf("%w: %q holds %d bytes, the cap is %d: raise the cap or make room; %d entries refused",
+		ErrFull, s.dir, s.size.Load(), s.max, len(b.Ends)-n)
+}
+
+// beginLocked begins a new segment. Each Open writes segments of its own: a
+// torn line which a crash left in an older one stays the last of its file.
+func (s *Spool) beginLocked() error {
+	// If somebody removed the lock file, or all of the directory, another
+	// process may be the owner by now.
+	if s.lock == nil || !s.lock.held() {
+		if s.lock != nil {
+			s.lock.Close()
+			s.lock = nil
+		}
+		if err := s.takeLocked(); err != nil {
+			return fmt.Errorf("take fallback directory %q again, as its lock file was removed: %w", s.dir, explain(err, s.dir))
+		}
+	}
+	segment, err := s.createLocked()
+	if err != nil {
+		return err
+	}
+	s.current = segment
+	s.namedLocked(s.dir)
+	return nil
+}
+
+func (s *Spool) createLocked() (*segment, error) {
+	for tries := 0; ; tries++ {
+		s.last++
+		segment, err := createSegment(s.fs, s.dir, s.last, s.topic, s.now())
+		// Somebody may have put a file of that name there since we counted.
+		if err == nil || !errors.Is(err, fs.ErrExist) || tries >= 100 {
+			return segment, err
+		}
+	}
+}
+
+// retireLocked ends the current segment; the next Append begins another.
+func (s *Spool) retireLocked() {
+	s.unsynced = append(s.unsynced, s.current.close()...)
+	s.current = nil
+}
+
+func (s *Spool) openRejectedLocked() error {
+	if s.rejected != nil && (s.rejected.torn || !s.rejected.intact()) {
+		s.rejected.f.Close()
+		if s.rejected.dirty {
+			s.unsynced = append(s.unsynced, s.rejected.path)
+		}
+		s.rejected = nil
+	}
+	if s.rejected != nil {
+		return nil
+	}
+	l, err := openLines(s.fs, filepath.Join(s.dir, rejectedName), os.O_CREATE)
+	if err != nil {
+		return err
+	}
+	before := l.size
+	err = l.endLine()
+	s.size.Add(l.size - before)
+	if err != nil {
+		l.f.Close()
+		return err
+	}
+	s.rejected = l
+	s.namedLocked(s.dir)
+	return nil
+}
+
+func (s *Spool) namedLocked(dir string) {
+	for _, d := range s.newNames {
+		if d == dir {
+			return
+		}
+	}
+	s.newNames = append(s.newNames, dir)
+}
