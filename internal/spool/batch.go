@@ -5,10 +5,13 @@ import (
 	"time"
 )
 
+// MaxBatchBytes is the most text that one write takes: 64 MiB.
+const MaxBatchBytes = 64 << 20
+
 // Batch is entries for one write.
 type Batch struct {
 	// Text is the lines of the entries, one each, plain or envelope, with their
-	// newlines: at most 64 MiB. It is the caller's again when the call returns.
+	// newlines: at most MaxBatchBytes. It is the caller's again when the call returns.
 	Text []byte
 	// Ends is the end of each line as an offset in Text; the last one is
 	// len(Text).
@@ -21,8 +24,8 @@ type Batch struct {
 }
 
 func (b Batch) check() error {
-	if len(b.Text) > maxBatch {
-		return fmt.Errorf("fallback batch of %d bytes: one write takes at most %d", len(b.Text), maxBatch)
+	if len(b.Text) > MaxBatchBytes {
+		return fmt.Errorf("fallback batch of %d bytes: one write takes at most %d", len(b.Text), MaxBatchBytes)
 	}
 	before := uint32(0)
 	for i, end := range b.Ends {
@@ -33,6 +36,20 @@ func (b Batch) check() error {
 	}
 	if int64(before) != int64(len(b.Text)) {
 		return fmt.Errorf("fallback batch: %d bytes of text, but the last entry ends at %d", len(b.Text), before)
+	}
+	return nil
+}
+
+func (b Batch) checkEnvelopes() error {
+	if err := b.check(); err != nil {
+		return err
+	}
+	start := uint32(0)
+	for i, end := range b.Ends {
+		if !isEnvelope(b.Text[start:end]) {
+			return fmt.Errorf("fallback batch: entry %d is to be rejected and has no envelope", i)
+		}
+		start = end
 	}
 	return nil
 }

@@ -131,6 +131,16 @@ func batchOf(entries ...string) Batch {
 	return b
 }
 
+// envelopeOf makes a batch for the rejected file.
+func envelopeOf(entries ...string) Batch {
+	b := Batch{First: firstTime, Last: lastTime}
+	for _, e := range entries {
+		b.Text = AppendEnvelope(b.Text, Envelope{Value: []byte(e), Reason: "too large"})
+		b.Ends = append(b.Ends, uint32(len(b.Text)))
+	}
+	return b
+}
+
 func mustOpen(t *testing.T, dir string, o Options) *Spool {
 	t.Helper()
 	s, err := Open(dir, o)

@@ -19,8 +19,7 @@ const (
 	rowFixed    = 48 // up to the lengths
 
 	maxTopic = 1 << 10
-	maxBatch = 64 << 20 // text of one write
-	maxRow   = rowFixed + maxBatch
+	maxRow   = rowFixed + MaxBatchBytes
 
 	flagDuplicate = 1 << 0
 	// A row with an unknown flag in the upper half means something that this
@@ -169,7 +168,7 @@ func (row *indexRow) decode(b []byte) error {
 	if row.flags&flagsCritical != 0 {
 		return errors.New("index row has a flag that this release does not know")
 	}
-	if row.offset < 0 || row.offset > math.MaxInt64-maxBatch || row.length > maxBatch ||
+	if row.offset < 0 || row.offset > math.MaxInt64-MaxBatchBytes || row.length > MaxBatchBytes ||
 		count == 0 || int64(count) > int64(len(b)-rowFixed) {
 		return errors.New("index row has impossible numbers")
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // maxLine bounds what a reader holds of one line.
-const maxLine = maxBatch
+const maxLine = MaxBatchBytes
 
 // Entry is an entry read back. Its slices are the reader's, and good until the
 // next call of Next.
@@ -48,10 +48,13 @@ func (e *DamageError) Error() string {
 // Reader reads the entries of one file, by the rows of its index where these
 // can be trusted and by newlines elsewhere. It is not safe for concurrent use.
 type Reader struct {
-	path  string
-	text  io.ReaderAt
-	size  int64
-	close func() error
+	path string
+	// envelopes says that a file has no plain lines, so that what a crash left of
+	// an envelope is not taken for one.
+	envelopes bool
+	text      io.ReaderAt
+	size      int64
+	close     func() error
 
 	header   indexHeader
 	indexErr error
@@ -122,7 +125,8 @@ func openForRead(path string) (*os.File, int64, error) {
 }
 
 func newReader(path string, text io.ReaderAt, size int64, index io.ReaderAt, indexSize int64) *Reader {
-	r := &Reader{path: path, text: text, size: size, close: func() error { return nil }}
+	_, _, segment := segmentNumber(filepath.Base(path))
+	r := &Reader{path: path, envelopes: !segment, text: text, size: size, close: func() error { return nil }}
 	if index == nil {
 		return r
 	}
@@ -296,6 +300,9 @@ func (r *Reader) entry(e Entry, line []byte) (Entry, error) {
 	}
 	line = line[:len(line)-1]
 	if !isEnvelope(line) {
+		if r.envelopes {
+			return Entry{}, r.damage(e.Offset, e.Length, "the line is no envelope")
+		}
 		if !e.Verified && NeedsEnvelope(line) {
 			return Entry{}, r.damage(e.Offset, e.Length, "the line is empty, or has a NUL or a newline in it")
 		}

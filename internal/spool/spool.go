@@ -255,10 +255,10 @@ func (s *Spool) Append(b Batch) (entries int, err error) {
 }
 
 // Reject writes entries to the file of those which Kafka will not take, and
-// which no replay should try again. The lines should be envelopes that give a
+// which no replay should try again. The lines are envelopes, which give a
 // reason. It returns what Append does.
 func (s *Spool) Reject(b Batch) (entries int, err error) {
-	if err := b.check(); err != nil || len(b.Ends) == 0 {
+	if err := b.checkEnvelopes(); err != nil || len(b.Ends) == 0 {
 		return 0, err
 	}
 	s.mu.Lock()

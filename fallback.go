@@ -1,0 +1,196 @@
+package zapkafka
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zapkafka/zapkafka/internal/spool"
+	"go.uber.org/zap/zapcore"
+)
+
+// DefaultFallbackBytes is the cap of a [Fallback] unless its options say
+// otherwise: 1 GiB.
+const DefaultFallbackBytes = 1 << 30
+
+var (
+	// ErrFallbackFull is in the error of a write to a [Fallback] that its cap
+	// refused. What was on file before stays.
+	ErrFallbackFull = spool.ErrFull
+	// ErrFallbackClosed is in the error of a write to a [Fallback] after Close.
+	ErrFallbackClosed = spool.ErrClosed
+)
+
+// FallbackOptions are the choices of a [Fallback]. The zero value is a good
+// one.
+type FallbackOptions struct {
+	// MaxBytes bounds the size of all files in the directory, in bytes, so that
+	// a host does not run out of disk because Kafka is away. What is on file is
+	// kept, what does not fit any more is refused with [ErrFallbackFull]. Each
+	// owner's subdirectory has a bound of its own. Zero: [DefaultFallbackBytes].
+	// Negative: no bound.
+	MaxBytes int64
+}
+
+// Fallback is a directory for entries that did not reach Kafka: plain text
+// files, one entry a line as it was encoded, which grep and log shippers read.
+// An entry that is not exactly one line is kept as one line of JSON around it.
+//
+// It is a [zapcore.WriteSyncer] which can be used by itself too. All methods may
+// be called concurrently. Writes wait for the disk, never for Kafka.
+type Fallback struct {
+	// Immutable after OpenFallback.
+	dir   string
+	spool *spool.Spool
+	now   func() time.Time
+
+	stored   atomic.Uint64
+	rejected atomic.Uint64
+
+	topicMu sync.Mutex
+	topic   string // guarded by topicMu
+
+	mu   sync.Mutex // guards the memory below, which Write uses again
+	line []byte
+	ends [1]uint32
+}
+
+var (
+	_ zapcore.WriteSyncer = (*Fallback)(nil)
+	_ io.Closer           = (*Fallback)(nil)
+)
+
+// FallbackStats are the counts of a [Fallback] since it was opened, and its
+// size.
+type FallbackStats struct {
+	// Stored is the number of entries written to segments.
+	Stored uint64
+	// Rejected is the number of entries written to the file of those which Kafka
+	// will not take, such as entries that are too large.
+	Rejected uint64
+	// Bytes is the size of all files that count towards the cap, those of
+	// earlier processes included.
+	Bytes int64
+}
+
+// OpenFallback opens the directory dir for the entries that do not reach Kafka;
+// nil options mean the defaults. It makes the directory (mode 0700) and what is
+// missing above it, and fails if no file can be made there.
+//
+// A directory has one owner at a time. When another living process, or another
+// Fallback of this one, owns dir, OpenFallback takes the first free one of its
+// subdirectories owner-0002, owner-0003 and so on; [Fallback.Dir] says which.
+// Files of earlier processes are left alone. No data file is made before the
+// first entry.
+//
+// The caller closes the Fallback, after the [KafkaSyncer] that was given it.
+func OpenFallback(dir string, o *FallbackOptions) (*Fallback, error) {
+	if dir == "" {
+		return nil, errors.New("open fallback: the directory's path is empty: name the directory for entries that do not reach Kafka")
+	}
+	max := int64(DefaultFallbackBytes)
+	if o != nil && o.MaxBytes != 0 {
+		max = o.MaxBytes
+	}
+	s, err := spool.Open(dir, spool.Options{MaxBytes: max})
+	if err != nil {
+		return nil, err // names the directory and what to do
+	}
+	return &Fallback{dir: s.Dir(), spool: s, now: time.Now}, nil
+}
+
+// Write puts one encoded entry on file, with one system call for the entry and
+// one for its index; p is the caller's again when it returns. One final newline
+// belongs to the encoding, not to the entry, and is written if it is missing.
+// An entry may have up to 64 MiB as it is kept on file.
+//
+// It returns len(p) when the entry is on file, and an error beside it if only
+// the index could not be written; the entry is then found by its newline. Else
+// it returns 0 and an error, with [ErrFallbackFull] in it if the cap was
+// reached, and the next Write tries again. After Close it returns
+// [ErrFallbackClosed].
+func (f *Fallback) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	value, text := p, p
+	if n := len(p); n > 0 && p[n-1] == '\n' {
+		value = p[:n-1]
+	}
+	switch now := f.now(); {
+	case spool.NeedsEnvelope(value):
+		f.line = spool.AppendEnvelope(f.line[:0], spool.Envelope{Value: value, Time: now})
+		text = f.line
+	case len(value) == len(p):
+		f.line = append(append(f.line[:0], p...), '\n')
+		text = f.line
+	}
+	n, err := f.appendLine(text)
+	if cap(f.line) > keepLine {
+		f.line = nil
+	}
+	if n == 0 {
+		return 0, err
+	}
+	return len(p), err
+}
+
+// keepLine is how much memory for a line is kept for the next Write.
+const keepLine = 64 << 10
+
+func (f *Fallback) appendLine(text []byte) (int, error) {
+	if int64(len(text)) > spool.MaxBatchBytes {
+		return 0, fmt.Errorf("write to fallback %q: the entry has %d bytes: the most is %d", f.dir, len(text), spool.MaxBatchBytes)
+	}
+	now := f.now()
+	f.ends[0] = uint32(len(text))
+	return f.appendBatch(spool.Batch{Text: text, Ends: f.ends[:], First: now, Last: now})
+}
+
+// Sync makes all that was written before survive a crash of the machine
+// (fsync of files and directory). It waits for the disk; writes go on
+// meanwhile. After Close, which syncs, it does nothing.
+func (f *Fallback) Sync() error { return f.spool.Sync() }
+
+// Close syncs, closes the files and gives the directory up. It waits for writes
+// that are under way and for the disk. Further calls return what the first did.
+func (f *Fallback) Close() error { return f.spool.Close() }
+
+// Dir is the directory that the files are in: the one that OpenFallback was
+// given, or a subdirectory of it.
+func (f *Fallback) Dir() string { return f.dir }
+
+// Stats returns the counts. It does not block.
+func (f *Fallback) Stats() FallbackStats {
+	return FallbackStats{Stored: f.stored.Load(), Rejected: f.rejected.Load(), Bytes: f.spool.Size()}
+}
+
+// appendBatch puts entries on file and returns how many there are, counted from
+// the first; see spool.Spool.Append.
+func (f *Fallback) appendBatch(b spool.Batch) (entries int, err error) {
+	entries, err = f.spool.Append(b)
+	f.stored.Add(uint64(entries))
+	return entries, err
+}
+
+// rejectBatch is appendBatch to the file of entries that Kafka will not take.
+// The lines are envelopes which give a reason.
+func (f *Fallback) rejectBatch(b spool.Batch) (entries int, err error) {
+	entries, err = f.spool.Reject(b)
+	f.rejected.Add(uint64(entries))
+	return entries, err
+}
+
+// claimTopic asks for plain lines to mean topic. The first topic wins, and is
+// recorded in the index. Where it reports false the fallback has another
+// already, and an entry for topic goes in an envelope that names it.
+func (f *Fallback) claimTopic(topic string) bool {
+	f.topicMu.Lock()
+	defer f.topicMu.Unlock()
+	if f.topic == "" && f.spool.SetTopic(topic) == nil {
+		f.topic = topic
+	}
+	return f.topic == topic
+}
