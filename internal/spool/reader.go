@@ -174,7 +174,9 @@ func (r *Reader) Next() (Entry, error) {
 // advance finds what comes at pos: the text of a row, or text without one.
 func (r *Reader) advance() error {
 	r.readRow()
-	if r.haveRow && r.row.offset == r.pos {
+	// Rows whose text is gone come last, one damage each.
+	gone := r.haveRow && r.pos >= r.size
+	if r.haveRow && r.row.offset == r.pos || gone {
 		r.haveRow = false
 		return r.loadBlock()
 	}
@@ -242,7 +244,7 @@ func (r *Reader) loadBlock() error {
 	}
 	// The entries before the cut are still to come; the loss is told first, as
 	// its number is known only here.
-	return r.damage(r.blockAt+rest, have-rest, fmt.Sprintf("the text ends here, the index has %d more entries", missing))
+	return r.damage(r.blockAt+rest, have-rest, fmt.Sprintf("the text ends before the index does, entries missing: %d", missing))
 }
 
 // nextOfBlock returns the next line of a row's text.
