@@ -1,11 +1,11 @@
 package spool
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +18,14 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
+
+// What a system says; not every one has these as constants.
+var (
+	errNoSpace  = errors.New("no space left on device")
+	errReadOnly = errors.New("read-only file system")
+	errTooMany  = errors.New("too many open files")
+	errIO       = errors.New("input/output error")
+)
 
 // faultFS is the real file system with faults in it.
 type faultFS struct {
@@ -97,7 +105,7 @@ func (f *faultFile) WriteAt(p []byte, off int64) (int, error) {
 	f.fs.mu.Unlock()
 	m, err := f.file.WriteAt(p[:n], off)
 	if err == nil && n < len(p) {
-		err = &os.PathError{Op: "write", Path: f.name, Err: syscall.ENOSPC}
+		err = &os.PathError{Op: "write", Path: f.name, Err: errNoSpace}
 	}
 	return m, err
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"sort"
 )
 
@@ -77,7 +78,16 @@ func (l *lineFile) write(text []byte, ends []uint32) (lines int, grown int64, er
 // a removed file is gone.
 func (l *lineFile) intact() bool {
 	info, err := l.fs.Stat(l.path)
-	return err == nil && os.SameFile(info, l.info) && info.Size() == l.size
+	if err != nil || !os.SameFile(info, l.info) {
+		return false
+	}
+	if runtime.GOOS == "windows" {
+		// There the directory may lag behind an open file.
+		if info, err = l.f.Stat(); err != nil {
+			return false
+		}
+	}
+	return info.Size() == l.size
 }
 
 // endLine ends a torn line that a crash left in the file, so that the next one

@@ -3,12 +3,12 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -131,14 +131,14 @@ func TestOpenErrors(t *testing.T) {
 	denied := newFaultFS()
 	denied.fail = func(op, name string) error {
 		if op == "open" {
-			return syscall.EACCES
+			return fs.ErrPermission
 		}
 		return nil
 	}
 	readOnly := newFaultFS()
 	readOnly.fail = func(op, name string) error {
 		if op == "open" {
-			return syscall.EROFS
+			return errReadOnly
 		}
 		return nil
 	}
@@ -291,7 +291,7 @@ func TestShortWrites(t *testing.T) {
 					if !truncates {
 						f.fail = func(op, _ string) error {
 							if op == "truncate" {
-								return syscall.EIO
+								return errIO
 							}
 							return nil
 						}
@@ -302,7 +302,7 @@ func TestShortWrites(t *testing.T) {
 					whole++
 				}
 				n, err := s.Append(b)
-				if n != whole || !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), segmentPath(dir, 1, textExt)) {
+				if n != whole || !errors.Is(err, errNoSpace) || !strings.Contains(err.Error(), segmentPath(dir, 1, textExt)) {
 					t.Errorf("Append: %d, %v; want %d and an error of the disk with the path", n, err, whole)
 				}
 				if got, want := s.Size(), onDisk(t, dir); got != want {
@@ -339,7 +339,7 @@ func TestIndexThatCannotBeWritten(t *testing.T) {
 		"cannot be opened": func(f *faultFS) {
 			f.fail = func(op, name string) error {
 				if op == "open" && strings.HasSuffix(name, indexExt) {
-					return syscall.ENOSPC
+					return errNoSpace
 				}
 				return nil
 			}
@@ -348,7 +348,7 @@ func TestIndexThatCannotBeWritten(t *testing.T) {
 			f.room, f.roomFor = 20, indexExt
 			f.fail = func(op, name string) error {
 				if op == "truncate" {
-					return syscall.EIO
+					return errIO
 				}
 				return nil
 			}
@@ -370,7 +370,7 @@ func TestIndexThatCannotBeWritten(t *testing.T) {
 					if err != nil {
 						t.Fatal("the index was open already:", err)
 					}
-				} else if n != 2 || !errors.Is(err, syscall.ENOSPC) {
+				} else if n != 2 || !errors.Is(err, errNoSpace) {
 					t.Errorf("Append: %d, %v; want 2 entries and an error about the index", n, err)
 				}
 				fsys.set(func(f *faultFS) { f.room, f.fail = -1, nil })
@@ -402,15 +402,15 @@ func TestSegmentThatCannotBeMade(t *testing.T) {
 	fsys.set(func(f *faultFS) {
 		f.fail = func(op, _ string) error {
 			if op == "open" {
-				return syscall.EMFILE
+				return errTooMany
 			}
 			return nil
 		}
 	})
-	if n, err := s.Append(batchOf("a")); n != 0 || !errors.Is(err, syscall.EMFILE) || !strings.Contains(err.Error(), dir) {
+	if n, err := s.Append(batchOf("a")); n != 0 || !errors.Is(err, errTooMany) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("Append: %d, %v; want the system's reason and the path", n, err)
 	}
-	if n, err := s.Reject(envelopeOf("r")); n != 0 || !errors.Is(err, syscall.EMFILE) || !strings.Contains(err.Error(), dir) {
+	if n, err := s.Reject(envelopeOf("r")); n != 0 || !errors.Is(err, errTooMany) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("Reject: %d, %v; want the system's reason and the path", n, err)
 	}
 	fsys.set(func(f *faultFS) { f.fail = nil })
@@ -624,13 +624,13 @@ func TestSyncThatFails(t *testing.T) {
 	fsys.set(func(f *faultFS) {
 		f.fail = func(op, _ string) error {
 			if op == "sync" || op == "syncdir" {
-				return syscall.EIO
+				return errIO
 			}
 			return nil
 		}
 	})
 	err := s.Sync()
-	if !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), segmentPath(dir, 1, textExt)) {
+	if !errors.Is(err, errIO) || !strings.Contains(err.Error(), segmentPath(dir, 1, textExt)) {
 		t.Errorf("Sync: %v, want the system's reason and the path", err)
 	}
 	fsys.set(func(f *faultFS) { f.fail, f.synced = nil, nil })
@@ -723,13 +723,13 @@ func TestCloseThatFails(t *testing.T) {
 	fsys.set(func(f *faultFS) {
 		f.fail = func(op, _ string) error {
 			if op == "sync" {
-				return syscall.EIO
+				return errIO
 			}
 			return nil
 		}
 	})
 	for i := 0; i < 2; i++ {
-		if err := s.Close(); !errors.Is(err, syscall.EIO) {
+		if err := s.Close(); !errors.Is(err, errIO) {
 			t.Errorf("Close %d: %v, want what the disk said", i+1, err)
 		}
 	}
