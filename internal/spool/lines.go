@@ -106,3 +106,14 @@ func (l *lineFile) endLine() error {
 	_, _, err := l.write([]byte{'\n'}, []uint32{1})
 	return err
 }
+
+// close closes the file and reports whether it is yet to be synced, by its path.
+func (l *lineFile) close() (unsynced bool) {
+	if l.dirty && !l.intact() && l.f.Sync() == nil {
+		// Under another name by now, perhaps: its path leads a later sync astray.
+		l.dirty = false
+	}
+	// What a close reports of earlier writes, a sync reports too.
+	l.f.Close()
+	return l.dirty
+}

@@ -81,12 +81,7 @@ func (g *segment) appendRow(offset int64, b Batch) (grown int64, err error) {
 // segment without a line is removed.
 func (g *segment) close() (unsynced []string) {
 	for _, l := range []*lineFile{g.text, g.index} {
-		if l == nil {
-			continue
-		}
-		// What a close reports of earlier writes, a sync reports too.
-		l.f.Close()
-		if l.dirty {
+		if l != nil && l.close() {
 			unsynced = append(unsynced, l.path)
 		}
 	}

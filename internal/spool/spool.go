@@ -47,12 +47,12 @@ type Options struct {
 // write does not wait for a Sync.
 type Spool struct {
 	// Immutable after Open.
-	root string // as asked for; dir is below it if it had an owner
-	dir  string
-	max  int64
-	seg  int64
-	fs   fileSystem
-	now  func() time.Time
+	root         string // as asked for; dir is below it if it had an owner
+	dir          string
+	maxBytes     int64
+	segmentBytes int64
+	fs           fileSystem
+	now          func() time.Time
 
 	size atomic.Int64 // written under mu
 
@@ -80,9 +80,9 @@ func Open(dir string, o Options) (*Spool, error) {
 	if dir == "" {
 		return nil, errors.New("open fallback directory: the path is empty: name a directory")
 	}
-	s := &Spool{root: dir, max: o.MaxBytes, seg: o.SegmentBytes, fs: o.fs, now: o.now}
-	if s.seg <= 0 {
-		s.seg = DefaultSegmentBytes
+	s := &Spool{root: dir, maxBytes: o.MaxBytes, segmentBytes: o.SegmentBytes, fs: o.fs, now: o.now}
+	if s.segmentBytes <= 0 {
+		s.segmentBytes = DefaultSegmentBytes
 	}
 	if s.fs == nil {
 		s.fs = osFS{}
@@ -233,7 +233,7 @@ func (s *Spool) Append(b Batch) (entries int, err error) {
 	if s.closed {
 		return 0, ErrClosed
 	}
-	if s.current != nil && !s.current.usable(s.seg, s.topic) {
+	if s.current != nil && !s.current.usable(s.segmentBytes, s.topic) {
 		s.retireLocked()
 	}
 	overhead := int64(rowFixed)
@@ -282,21 +282,21 @@ func (s *Spool) Reject(b Batch) (entries int, err error) {
 // fitLocked returns how many entries the cap lets in, and the error for the
 // rest.
 func (s *Spool) fitLocked(b Batch, overhead int64, withRow bool) (int, error) {
-	if s.max <= 0 {
+	if s.maxBytes <= 0 {
 		return len(b.Ends), nil
 	}
-	n := b.fit(s.max-s.size.Load()-overhead, withRow)
+	n := b.fit(s.maxBytes-s.size.Load()-overhead, withRow)
 	if n < len(b.Ends) && s.now().Sub(s.counted) >= recountEvery {
 		// Somebody may have removed files. If counting fails we stay full.
 		if s.countLocked() == nil {
-			n = b.fit(s.max-s.size.Load()-overhead, withRow)
+			n = b.fit(s.maxBytes-s.size.Load()-overhead, withRow)
 		}
 	}
 	if n == len(b.Ends) {
 		return n, nil
 	}
-	return n, fmt.Errorf("%w: %q holds %d bytes, the cap is %d: raise the cap or make room; %d entries refused",
-		ErrFull, s.dir, s.size.Load(), s.max, len(b.Ends)-n)
+	return n, fmt.Errorf("%w: %q holds %d bytes, the cap is %d: raise MaxBytes or make room; %d entries refused",
+		ErrFull, s.dir, s.size.Load(), s.maxBytes, len(b.Ends)-n)
 }
 
 // beginLocked begins a new segment. Each Open writes segments of its own: a
@@ -341,8 +341,7 @@ func (s *Spool) retireLocked() {
 
 func (s *Spool) openRejectedLocked() error {
 	if s.rejected != nil && (s.rejected.torn || !s.rejected.intact()) {
-		s.rejected.f.Close()
-		if s.rejected.dirty {
+		if s.rejected.close() {
 			s.unsynced = append(s.unsynced, s.rejected.path)
 		}
 		s.rejected = nil

@@ -439,6 +439,14 @@ func TestFilesTakenAway(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, []string{"after"}},
+		"replaced by one as long": {func(t *testing.T, path string) {
+			size := len(contents(t, path))
+			if err := os.Rename(path, path+".1"); err != nil {
+				t.Fatal(err)
+			}
+			write(t, path, strings.Repeat("x", size-1)+"\n")
+			os.Remove(strings.TrimSuffix(path, textExt) + indexExt)
+		}, []string{"xxxxxx", "after"}},
 		"directory removed": {func(t *testing.T, path string) {
 			if err := os.RemoveAll(filepath.Dir(path)); err != nil {
 				t.Fatal(err)
@@ -466,6 +474,24 @@ func TestFilesTakenAway(t *testing.T) {
 				t.Error("Sync:", err)
 			}
 		})
+	}
+}
+
+// TestRenamedSegmentIsSynced moves a segment away as a log rotation does.
+func TestRenamedSegmentIsSynced(t *testing.T) {
+	dir, fsys := t.TempDir(), newFaultFS()
+	s := mustOpen(t, dir, Options{fs: fsys})
+	mustAppend(t, s, "a")
+	path := segmentPath(dir, 1, textExt)
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, s, "b")
+	if err := s.Sync(); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(strings.Join(fsys.synced, " "), segmentName(1)+textExt); n != 1 {
+		t.Errorf("the renamed segment was synced %d times, want once", n)
 	}
 }
 
@@ -591,6 +617,53 @@ func TestRejected(t *testing.T) {
 	}
 }
 
+func TestRejectedFileTakenAway(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir, Options{})
+	path := filepath.Join(dir, rejectedName)
+	for i := 0; i < 2; i++ {
+		if n, err := s.Reject(envelopeOf("a")); n != 1 || err != nil {
+			t.Fatalf("Reject: %d, %v", n, err)
+		}
+		if got := strings.Count(contents(t, path), "\n"); got != 1 {
+			t.Errorf("%d lines in the rejected file, want 1", got)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestRejectedFileTorn leaves half an envelope in the file, which cannot be cut
+// off, and goes on.
+func TestRejectedFileTorn(t *testing.T) {
+	dir, fsys := t.TempDir(), newFaultFS()
+	s := mustOpen(t, dir, Options{fs: fsys})
+	fsys.set(func(f *faultFS) {
+		f.room, f.roomFor = 40, rejectedName
+		f.fail = func(op, _ string) error {
+			if op == "truncate" {
+				return errIO
+			}
+			return nil
+		}
+	})
+	if n, err := s.Reject(envelopeOf("half")); n != 0 || !errors.Is(err, errNoSpace) {
+		t.Errorf("Reject: %d, %v", n, err)
+	}
+	fsys.set(func(f *faultFS) { f.room, f.fail = -1, nil })
+	if n, err := s.Reject(envelopeOf("whole")); n != 1 || err != nil {
+		t.Errorf("Reject: %d, %v", n, err)
+	}
+	got, damage, _ := readMarked(t, filepath.Join(dir, rejectedName))
+	if got != "~whole" || len(damage) != 1 {
+		t.Errorf("rejected file reads %q, damage %v; want the whole one, and one damage", got, damage)
+	}
+	if got, want := s.Size(), onDisk(t, dir); got != want {
+		t.Errorf("Size %d, on disk %d", got, want)
+	}
+}
+
 func TestSyncCoversAll(t *testing.T) {
 	dir, fsys := filepath.Join(t.TempDir(), "fallback"), newFaultFS()
 	s := mustOpen(t, dir, Options{SegmentBytes: 1, fs: fsys})
@@ -651,19 +724,15 @@ func TestSyncThatFails(t *testing.T) {
 
 // TestSyncDoesNotHoldUpWrites ends a segment while its sync is under way.
 func TestSyncDoesNotHoldUpWrites(t *testing.T) {
-	dir, fsys := t.TempDir(), newFaultFS()
-	s := mustOpen(t, dir, Options{SegmentBytes: 1, fs: fsys})
+	dir := t.TempDir()
+	s := mustOpen(t, dir, Options{SegmentBytes: 1})
 	mustAppend(t, s, "a")
 	begun, goOn := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	slow := &slowFS{faultFS: fsys, wait: func() {
-		once.Do(func() {
-			close(begun)
-			<-goOn
-		})
-	}}
 	s.mu.Lock()
-	s.current.text.f = &slowFile{s.current.text.f, slow.wait}
+	s.current.text.f = &slowFile{s.current.text.f, func() {
+		close(begun)
+		<-goOn
+	}}
 	s.mu.Unlock()
 	done := make(chan error)
 	go func() { done <- s.Sync() }()
@@ -674,11 +743,6 @@ func TestSyncDoesNotHoldUpWrites(t *testing.T) {
 		t.Error("Sync of a file closed meanwhile:", err)
 	}
 	wantValues(t, dir, "a", "b")
-}
-
-type slowFS struct {
-	*faultFS
-	wait func()
 }
 
 type slowFile struct {
