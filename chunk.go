@@ -1,0 +1,173 @@
+package zapkafka
+
+import (
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// meta is what is known of an entry beside its encoded line. The zero meta is
+// what Write has to offer: the syncer's topic, no key, and the time at which
+// the entry's chunk was begun.
+type meta struct {
+	level   zapcore.Level
+	time    time.Time
+	topic   string // "" for the syncer's
+	key     []byte
+	headers []Header
+}
+
+// empty reports whether nothing of the meta has to be kept with the entry.
+func (m *meta) empty() bool {
+	return m.topic == "" && m.key == nil && m.headers == nil && m.time.IsZero()
+}
+
+// bytes is the room that the meta's key and headers take in a chunk's memory.
+func (m *meta) bytes() int {
+	n := len(m.key)
+	for i := range m.headers {
+		n += len(m.headers[i].Value)
+	}
+	return n
+}
+
+// chunkState says in whose hands a chunk is. It changes under the queue's lock.
+type chunkState uint8
+
+const (
+	chunkOpen    chunkState = iota // callers append to it
+	chunkWaiting                   // full or sealed; for the sender or the fallback writer, who comes first
+	chunkClaimed                   // the sender is making its records
+	chunkClient                    // its records are with the producer
+	chunkWriting                   // the fallback writer has all of it; it never was with the producer
+	chunkDone                      // spilled, or abandoned at the end
+)
+
+// chunk is a run of consecutive entries: the unit of queueing, spilling and
+// handing over. The struct is new for each filling, and so is the block of
+// records; only the memory behind them is reused. So whoever comes too late (a
+// second Done, a fallback writer with an old pointer) finds the old chunk with
+// its final states and never a later entry.
+type chunk struct {
+	q      *queue
+	mem    *memory // nil once it was given back
+	first  uint64  // number of the first entry; the first of all entries is 1
+	from   int     // entries before this index are settled already (spilled by a write that came to an early end)
+	used   int     // bytes of mem.text from the front
+	back   int     // start of the keys and header values at the end of mem.text
+	opened time.Time
+
+	// oversize marks a single entry over MaxEntryBytes: for the rejected file.
+	// cutFrom is its full length when it had to be cut, else 0.
+	oversize bool
+	cutFrom  int
+	envelope int64 // charged for the envelope of an oversize entry
+
+	state   chunkState // guarded by q.mu
+	settled bool       // guarded by q.mu: every entry has its outcome
+	givenUp bool       // guarded by q.mu: its records were given up, none is undecided
+	extra   int64      // guarded by q.mu: charged beside mem while with the producer
+
+	// records is made by the sender before the state becomes chunkClient and
+	// does not change afterwards.
+	records []Record
+
+	// counts holds two numbers that change together, so that one atomic
+	// operation suffices for a record: the upper half counts entries without an
+	// outcome (unsettled), the lower the reasons to keep the memory: a record
+	// held by the client, and a record that is the fallback's and not yet
+	// written, count one each. Used from chunkClient on.
+	counts atomic.Uint64
+
+	// listed is set while the chunk stands in queue.failed.
+	listed atomic.Bool
+	// lastErr is an error of one of its records, for the report.
+	lastErr atomic.Pointer[error]
+}
+
+func (c *chunk) entries() int { return len(c.mem.ends) }
+
+// fits reports whether an entry of n bytes (with its newline) and its meta can
+// be appended.
+func (c *chunk) fits(n int, m *meta) bool {
+	if c.used+n > c.back-m.bytes() || len(c.mem.ends) == cap(c.mem.ends) {
+		return false
+	}
+	// Headers beyond those that are paid for wait for the next chunk, unless
+	// this one is empty: then they will not fit better elsewhere.
+	return m.headers == nil || len(c.mem.ends) == 0 ||
+		len(c.mem.headers)+len(m.headers) <= cap(c.mem.headers)
+}
+
+// appendLine copies the line in and sees to its final newline.
+func (c *chunk) appendLine(line []byte, newline bool) {
+	n := c.used + copy(c.mem.text[c.used:c.back], line)
+	if newline {
+		c.mem.text[n] = '\n'
+		n++
+	}
+	c.used = n
+	c.mem.ends = append(c.mem.ends, uint32(n))
+}
+
+// appendMeta keeps m for the entry that was appended last.
+func (c *chunk) appendMeta(m *meta) {
+	mem := c.mem
+	// Entries before it had no meta of their own, or the capacity is there
+	// already: cap(details) is cap(ends).
+	mem.details = mem.details[:len(mem.ends)]
+	d := &mem.details[len(mem.ends)-1]
+	d.meta = *m
+	d.key = c.keep(m.key)
+	d.meta.headers = nil
+	d.firstHeader = len(mem.headers)
+	for _, h := range m.headers {
+		mem.headers = append(mem.headers, Header{Key: h.Key, Value: c.keep(h.Value)})
+	}
+	d.lastHeader = len(mem.headers)
+}
+
+// keep copies b to the end of the memory; nil stays nil.
+func (c *chunk) keep(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	c.back -= len(b)
+	kept := c.mem.text[c.back : c.back+len(b) : c.back+len(b)]
+	copy(kept, b)
+	return kept
+}
+
+// line returns entry i with its final newline.
+func (c *chunk) line(i int) []byte {
+	start := uint32(0)
+	if i > 0 {
+		start = c.mem.ends[i-1]
+	}
+	return c.mem.text[start:c.mem.ends[i]:c.mem.ends[i]]
+}
+
+// detail returns what entry i has beside its line, nil if nothing.
+func (c *chunk) detail(i int) *entryDetail {
+	if i >= len(c.mem.details) {
+		return nil
+	}
+	return &c.mem.details[i]
+}
+
+// timeOf is the time of entry i: its own, or when its chunk was begun.
+func (c *chunk) timeOf(i int) time.Time {
+	if d := c.detail(i); d != nil && !d.time.IsZero() {
+		return d.time
+	}
+	return c.opened
+}
+
+// headersOf returns the headers of d.
+func (c *chunk) headersOf(d *entryDetail) []Header {
+	if d.firstHeader == d.lastHeader {
+		return nil
+	}
+	return c.mem.headers[d.firstHeader:d.lastHeader:d.lastHeader]
+}

@@ -1,0 +1,343 @@
+package zapkafka
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/zapkafka/zapkafka/internal/spool"
+)
+
+// fallbackWriter is the goroutine that writes to the fallback, and the only one
+// that does before Shutdown.
+type fallbackWriter struct {
+	q      *queue
+	file   fallbackFile
+	turn   chan struct{} // held while the file is used; see writeAfterShutdown
+	report *reporter
+	fsync  fsyncRequests
+
+	stop chan struct{} // closed by Shutdown
+	done chan struct{} // closed by run
+
+	// scratch for batches that are not a chunk as it stands
+	text    []byte
+	ends    []uint32
+	records []*Record
+}
+
+func (w *fallbackWriter) run() {
+	defer close(w.done)
+	timer := newStoppedTimer()
+	defer timer.Stop()
+	for {
+		// Looked at each time, so that a Sync does not wait for the end of a
+		// flood that goes to the disk.
+		w.syncIfWanted()
+		j, wait := w.q.takeForFallback(time.Now())
+		if j.c != nil {
+			w.do(j)
+			continue
+		}
+		resetTimer(timer, wait)
+		select {
+		case <-w.q.wakeWriter:
+		case <-timer.C:
+		case <-w.stop:
+			return
+		}
+	}
+}
+
+func (w *fallbackWriter) do(j job) {
+	switch {
+	case j.c.oversize:
+		w.writeRejected(j.c)
+	case j.c.records == nil:
+		w.writeWhole(j.c, j.why)
+	default:
+		if j.why != reasonFailed {
+			j.c.giveUp(j.why)
+		}
+		w.writeRecords(j.c)
+	}
+}
+
+// writeWhole writes a chunk that never was with the producer, in one piece if
+// its lines can stand as they are.
+func (w *fallbackWriter) writeWhole(c *chunk, why reason) {
+	n, err := 0, error(nil)
+	if c.from == 0 && w.allPlain(c) {
+		n, err = w.append(spool.Batch{
+			Text: c.mem.text[:c.used], Ends: c.mem.ends,
+			First: c.timeOf(0), Last: c.timeOf(c.entries() - 1),
+		})
+	} else {
+		b := w.newBatch(c)
+		for i := c.from; i < c.entries() && err == nil; i++ {
+			w.addEntry(&b, c, i, false)
+			if len(b.Text) >= arenaBytes || i == c.entries()-1 {
+				var k int
+				k, err = w.append(b)
+				n += k
+				b = w.newBatch(c)
+			}
+		}
+	}
+	if err != nil && n == c.entries()-c.from {
+		err = nil // all is on file; what failed beside it was reported
+	}
+	w.q.wroteWhole(c, n, why, lostTo(err))
+	if why == reasonQueueFull && err == nil {
+		w.report.report("queue full", fmt.Errorf("zapkafka: the queue is full: %d entries went to the fallback; Kafka does not keep up", n))
+	}
+}
+
+// writeRecords writes those records of a chunk that are the fallback's by now.
+func (w *fallbackWriter) writeRecords(c *chunk) {
+	b := w.newBatch(c)
+	w.records = w.records[:0]
+	first := len(c.records)
+	flush := func(last int) {
+		if len(w.records) == 0 {
+			return
+		}
+		b.PossiblyDuplicate = true
+		b.First, b.Last = c.records[first].Time, c.records[last].Time
+		n, err := w.append(b)
+		w.settle(c, n, err)
+		b, first = w.newBatch(c), len(c.records)
+	}
+	for i := range c.records {
+		r := &c.records[i]
+		if r.state.Load()&outcomeBits != theFallbacks {
+			continue
+		}
+		// As long as it is the fallback's and not written, the memory stays.
+		if i < first {
+			first = i
+		}
+		w.addEntry(&b, c, c.indexOf(i), true)
+		w.records = append(w.records, r)
+		if len(b.Text) >= arenaBytes {
+			flush(i)
+		}
+	}
+	flush(len(c.records) - 1)
+	if err := c.lastErr.Swap(nil); err != nil {
+		w.report.report("delivery", fmt.Errorf("zapkafka: entries were not acknowledged and went to the fallback: %w", *err))
+	}
+}
+
+// settle gives the records of the last batch their outcome: the first n are on
+// file.
+func (w *fallbackWriter) settle(c *chunk, n int, err error) {
+	why := lostTo(err)
+	unsettled := uint64(0)
+	for i, r := range w.records {
+		w.records[i] = nil // else the scratch would keep the block
+		outcome := lost
+		if i < n {
+			outcome = fellBack
+		}
+		// Read before: the state is the record's last word on its reason.
+		because := reasonOf(r)
+		if !settleRecord(r, outcome) {
+			continue // abandoned, and counted, while the write did not return
+		}
+		unsettled++
+		if outcome == fellBack {
+			c.q.counters.fellBack[because].Add(1)
+			c.q.counters.possiblyDuplicate.Add(1)
+		} else {
+			c.q.counters.lost[why].Add(1)
+		}
+	}
+	refs := uint64(len(w.records))
+	w.records = w.records[:0]
+	c.finish(unsettled, refs)
+}
+
+// writeRejected writes an entry that is too large for Kafka.
+func (w *fallbackWriter) writeRejected(c *chunk) {
+	line := c.line(0)
+	size := c.cutFrom
+	if size == 0 {
+		size = len(line) - 1
+	}
+	b := spool.Batch{Text: line, First: c.opened, Last: c.opened}
+	if w.file.keepsMeta() {
+		e := w.envelope(c, 0)
+		e.Reason, e.Size, e.Cut = "too large", int64(size), c.cutFrom > 0
+		b.Text = spool.AppendEnvelope(make([]byte, 0, len(line)+len(line)/8+512), e)
+	}
+	b.Ends = []uint32{uint32(len(b.Text))}
+	n, err := w.use(func() (int, error) { return w.file.rejectBatch(b) })
+	if n > 0 && c.cutFrom > 0 {
+		w.q.counters.cut.Add(1)
+	}
+	w.q.wroteWhole(c, n, reasonTooLarge, lostTo(err))
+	w.report.report("too large", fmt.Errorf("zapkafka: an entry of %d bytes is over MaxEntryBytes (%d) and went to the fallback's rejected file", size, w.q.maxEntry))
+}
+
+// allPlain reports whether the whole chunk can go on file as it is.
+func (w *fallbackWriter) allPlain(c *chunk) bool {
+	if !w.file.keepsMeta() {
+		return true
+	}
+	if len(c.mem.details) > 0 {
+		return false
+	}
+	for i := range c.mem.ends {
+		line := c.line(i)
+		if !standsPlain(w.file, &noMeta, line[:len(line)-1]) {
+			return false
+		}
+	}
+	return true
+}
+
+// newBatch returns an empty batch in the scratch memory.
+func (w *fallbackWriter) newBatch(c *chunk) spool.Batch {
+	if cap(w.text) > 4*arenaBytes {
+		w.text = nil // one huge entry shall not be kept for ever
+	}
+	return spool.Batch{Text: w.text[:0], Ends: w.ends[:0], First: c.opened, Last: c.opened}
+}
+
+// addEntry appends entry i of c to the batch, in an envelope where it needs one.
+func (w *fallbackWriter) addEntry(b *spool.Batch, c *chunk, i int, duplicate bool) {
+	line := c.line(i)
+	plain := true
+	if w.file.keepsMeta() {
+		m := &noMeta
+		if d := c.detail(i); d != nil {
+			m = &d.meta
+		}
+		plain = standsPlain(w.file, m, line[:len(line)-1])
+	}
+	if plain {
+		b.Text = append(b.Text, line...)
+	} else {
+		e := w.envelope(c, i)
+		e.PossiblyDuplicate = duplicate
+		b.Text = spool.AppendEnvelope(b.Text, e)
+	}
+	b.Ends = append(b.Ends, uint32(len(b.Text)))
+	w.text, w.ends = b.Text, b.Ends
+}
+
+// append writes a batch to the fallback.
+func (w *fallbackWriter) append(b spool.Batch) (int, error) {
+	return w.use(func() (int, error) { return w.file.appendBatch(b) })
+}
+
+// use runs one write on the file and notes how it ended.
+func (w *fallbackWriter) use(write func() (int, error)) (int, error) {
+	w.turn <- struct{}{}
+	n, err := write()
+	<-w.turn
+	w.q.diskAnswered(err)
+	if err != nil {
+		w.report.report("fallback", fmt.Errorf("zapkafka: fallback: %w", err))
+	}
+	if n > 0 {
+		w.fsync.wrote()
+	}
+	return n, err
+}
+
+// lostTo is why the entries of a write that failed are lost.
+func lostTo(err error) lostReason {
+	if errors.Is(err, ErrFallbackFull) {
+		return lostFallbackFull
+	}
+	return lostFallbackFailed
+}
+
+// indexOf is the index in the chunk of record i.
+func (c *chunk) indexOf(i int) int { return c.entries() - len(c.records) + i }
+
+// envelope is entry i of c as an envelope.
+func (w *fallbackWriter) envelope(c *chunk, i int) spool.Envelope {
+	line := c.line(i)
+	m := noMeta
+	if d := c.detail(i); d != nil {
+		m = d.meta
+		m.headers = c.headersOf(d)
+	}
+	m.time = c.timeOf(i)
+	return envelopeOf(w.file, &m, line[:len(line)-1])
+}
+
+// fsyncRequests lets any number of goroutines wait for one fsync that the
+// fallback writer makes for all of them.
+type fsyncRequests struct {
+	mu     sync.Mutex
+	dirty  bool   // something was written since the last fsync began
+	wanted uint64 // number of the latest request
+	done   uint64 // the latest request that was answered
+	err    error  // of the fsync that answered it
+	change chan struct{}
+}
+
+func (f *fsyncRequests) wrote() {
+	f.mu.Lock()
+	f.dirty = true
+	f.mu.Unlock()
+}
+
+// want asks for an fsync. It returns nil if everything written is on the disk.
+// Otherwise the returned function gives the error of the fsync and true, once
+// it is over, or a channel that is closed on the next change.
+func (f *fsyncRequests) want() func() (error, bool, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dirty {
+		f.wanted++
+	} else if f.wanted == f.done {
+		return nil
+	}
+	number := f.wanted
+	return func() (error, bool, <-chan struct{}) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.done >= number {
+			return f.err, true, nil
+		}
+		if f.change == nil {
+			f.change = make(chan struct{})
+		}
+		return nil, false, f.change
+	}
+}
+
+// syncIfWanted makes the fsync that was asked for.
+func (w *fallbackWriter) syncIfWanted() {
+	f := &w.fsync
+	f.mu.Lock()
+	if f.wanted == f.done {
+		f.mu.Unlock()
+		return
+	}
+	number := f.wanted
+	// What is written from here on needs another.
+	f.dirty = false
+	f.mu.Unlock()
+
+	w.turn <- struct{}{}
+	err := w.file.Sync()
+	<-w.turn
+	if err != nil {
+		w.report.report("fallback sync", fmt.Errorf("zapkafka: fallback: %w", err))
+	}
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.done, f.err = number, err
+	if f.change != nil {
+		close(f.change)
+		f.change = nil
+	}
+}

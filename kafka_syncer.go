@@ -1,0 +1,247 @@
+package zapkafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// KafkaSyncer is a zapcore.WriteSyncer that sends each entry written to it to a
+// Kafka topic, through a [Producer], and what Kafka does not take to a
+// fallback. A Write is a copy into memory and never waits for Kafka.
+//
+// It is safe for concurrent use. It runs three goroutines of its own until
+// Shutdown or Close.
+type KafkaSyncer struct {
+	q        *queue
+	o        *Options
+	producer Producer
+	file     fallbackFile
+	reporter *reporter
+	sender   *sender
+	writer   *fallbackWriter
+
+	stopSender context.CancelFunc
+
+	// turn is held by whoever uses file: the fallback writer, and after Shutdown
+	// one caller at a time.
+	turn chan struct{}
+	// stuck is set when a write of the fallback did not return in time; nobody
+	// waits for the turn then.
+	stuck atomic.Bool
+
+	shutdown shutdownOnce
+}
+
+var (
+	_ zapcore.WriteSyncer = (*KafkaSyncer)(nil)
+	_ io.Closer           = (*KafkaSyncer)(nil)
+)
+
+// NewKafkaSyncer returns a syncer that sends to topic through producer. It
+// starts the producer, which does not dial: Kafka may be down.
+//
+// fallback takes what Kafka does not: a *[Fallback], whose entries can be sent
+// to Kafka later, or any other zapcore.WriteSyncer (a file, standard error),
+// which is used behind zapcore.Lock. As long as Kafka keeps up nothing is
+// written to it.
+//
+// options may be nil for all defaults; it is copied.
+//
+// The producer serves this syncer alone from now on, and Shutdown closes it.
+// The fallback stays the caller's: close it after Shutdown. When NewKafkaSyncer
+// fails, nothing is running, and both stay the caller's. The error names
+// everything that is wrong with the arguments.
+func NewKafkaSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, options *Options) (*KafkaSyncer, error) {
+	o, err := options.withDefaults()
+	errs := []error{err, checkTopic(topic)}
+	if isNil(producer) {
+		errs = append(errs, errors.New("producer is nil: make one with an adaptor, e.g. franz.New(brokers)"))
+	}
+	if isNil(fallback) {
+		errs = append(errs, errors.New("fallback is nil: use OpenFallback(dir, nil), or zapcore.AddSync(os.Stderr) if losing entries on a restart is acceptable"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("zapkafka: new syncer: %w", err)
+	}
+
+	r := newReporter(o.ErrorHandler)
+	overhead, err := producer.Start(Limits{
+		// Bounds from above; what is really handed over depends on the overhead
+		// that the producer is about to declare.
+		Records:         int(o.BufferBytes/2/recordSize) + maxChunkRecords,
+		Bytes:           o.BufferBytes/2 + int64(o.MaxEntryBytes),
+		RecordBytes:     o.MaxEntryBytes,
+		DeliveryTimeout: o.DeliveryTimeout,
+	}, r.producerTrouble)
+	if err != nil {
+		return nil, fmt.Errorf("zapkafka: new syncer: start the producer: %w", err)
+	}
+	return startSyncer(producer, topic, fallback, o, r, newQueue(o, overhead, heap{})), nil
+}
+
+// startSyncer puts the parts together and starts the goroutines.
+func startSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, o *Options, r *reporter, q *queue) *KafkaSyncer {
+	s := &KafkaSyncer{q: q, o: o, producer: producer, reporter: r, turn: make(chan struct{}, 1)}
+	s.file = newFallbackFile(fallback, topic)
+	s.shutdown.done = make(chan struct{})
+	stop, cancel := context.WithCancel(context.Background())
+	s.stopSender = cancel
+	s.sender = &sender{q: q, producer: producer, topic: topic, stop: stop, done: make(chan struct{})}
+	s.writer = &fallbackWriter{
+		q: q, file: s.file, turn: s.turn, report: r,
+		stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	go r.run()
+	go s.sender.run()
+	go s.writer.run()
+	return s
+}
+
+// Write takes one encoded entry, as zap's cores write it. It copies p, so p is
+// the caller's again on return, and it does not wait for Kafka. It waits at most
+// Options.MaxWait, and only if the queue is full and the disk behind the
+// fallback does not keep up either.
+//
+// Whatever Kafka does, Write returns len(p) and nil. It returns an error only
+// for an entry that is lost: ErrQueueFull, or, after Shutdown, why the fallback
+// could not take it.
+func (s *KafkaSyncer) Write(p []byte) (int, error) {
+	return s.write(&noMeta, p)
+}
+
+// noMeta is the meta of Write. Nobody changes it.
+var noMeta meta
+
+func (s *KafkaSyncer) write(m *meta, line []byte) (int, error) {
+	switch err := s.q.put(m, line); {
+	case err == nil:
+		return len(line), nil
+	case errors.Is(err, errQueueClosed):
+		return s.writeAfterShutdown(m, line)
+	default:
+		s.reporter.report("lost", errLostNoRoom)
+		return 0, err
+	}
+}
+
+var errLostNoRoom = fmt.Errorf("%w (see Stats for how many)", ErrQueueFull)
+
+// Sync waits until every entry accepted before the call is in Kafka or on disk,
+// at most Options.SyncTimeout. What Kafka has not acknowledged after three
+// quarters of that time is written to the fallback; if Kafka has been silent
+// since an earlier Sync, at once. What is in the fallback is fsynced before Sync
+// returns.
+//
+// It may be called any number of times, concurrently too, and leaves the syncer
+// working: zap calls it for every entry above Error. The error says how many
+// entries are neither in Kafka nor on disk, or that the fsync failed.
+func (s *KafkaSyncer) Sync() error {
+	begin := time.Now()
+	end := begin.Add(s.o.SyncTimeout)
+	w, hopeless, answers := s.q.flush()
+	defer s.q.forget(w)
+	if !hopeless && !waitUntil(w.done, begin.Add(s.o.SyncTimeout*3/4)) {
+		hopeless = true
+	}
+	if hopeless && s.q.giveUp(w.upTo, reasonSync, answers) {
+		waitUntil(w.done, end)
+	}
+	if n := s.q.unsettledUpTo(w.upTo); n > 0 && !isClosed(w.done) {
+		return fmt.Errorf("zapkafka: sync: %d entries are neither acknowledged by Kafka nor on file yet; the fallback did not take them in time", n)
+	}
+	return s.syncFallback(end)
+}
+
+// syncFallback waits until what was written to the fallback is on the disk.
+func (s *KafkaSyncer) syncFallback(end time.Time) error {
+	ask := s.writer.fsync.want()
+	if ask == nil {
+		return nil
+	}
+	wake(s.q.wakeWriter)
+	for {
+		err, over, change := ask()
+		if over {
+			if err != nil {
+				return fmt.Errorf("zapkafka: sync the fallback: %w", err)
+			}
+			return nil
+		}
+		t := time.NewTimer(time.Until(end))
+		select {
+		case <-change:
+			t.Stop()
+		case <-s.writer.done:
+			t.Stop()
+			return nil // Shutdown has made the last one
+		case <-t.C:
+			return errors.New("zapkafka: sync: the entries are on file, but the disk has not confirmed it in time")
+		}
+	}
+}
+
+// waitUntil waits for c to be closed, and reports false if the time came first.
+func waitUntil(c <-chan struct{}, end time.Time) bool {
+	if isClosed(c) {
+		return true
+	}
+	left := time.Until(end)
+	if left <= 0 {
+		return false
+	}
+	t := time.NewTimer(left)
+	defer t.Stop()
+	select {
+	case <-c:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// checkTopic applies Kafka's rules for the name of a topic
+// (org.apache.kafka.common.internals.Topic: letters, digits, '.', '_' and '-',
+// at most 249 of them, neither "." nor "..").
+func checkTopic(topic string) error {
+	switch {
+	case topic == "":
+		return errors.New("topic is empty: give the name of the topic that the log goes to")
+	case topic == "." || topic == "..":
+		return fmt.Errorf("topic %q is not allowed by Kafka", topic)
+	case len(topic) > 249:
+		return fmt.Errorf("topic %q... has %d characters, but Kafka allows 249", topic[:20], len(topic))
+	}
+	for _, c := range topic {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return fmt.Errorf("topic %q contains %q, but Kafka allows only letters, digits, '.', '_' and '-'", topic, c)
+		}
+	}
+	return nil
+}
+
+// isNil also finds a nil pointer inside an interface.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.Pointer && r.IsNil()
+}

@@ -1,0 +1,84 @@
+package zapkafka
+
+import "unsafe"
+
+const (
+	// arenaBytes is the size of the memory that a chunk's entries are copied
+	// into. Large enough that one system call spills a thousand usual entries,
+	// small enough that a sink which logs little holds little.
+	arenaBytes = 256 << 10
+
+	// largeBytes is the length from which an entry gets memory of its own: half
+	// an arena, so that no arena is left less than half full for lack of room.
+	largeBytes = arenaBytes / 2
+
+	// maxChunkRecords bounds the entries of a chunk, and with them the size of
+	// the record block that is made for it when it goes to the producer. At 128
+	// bytes an entry both limits are reached together.
+	maxChunkRecords = 2048
+)
+
+// allocator supplies the text memory of chunks. It is the one place to change
+// when that memory is to be something else than the heap, a mapped file say.
+// allocate may return a slice with old content; release gets back exactly what
+// allocate returned, at a moment when nobody can look at it any more. Both are
+// called under the queue's lock.
+type allocator interface {
+	allocate(n int) []byte
+	release(text []byte)
+}
+
+// heap is the allocator in use: the collector takes back what is released.
+type heap struct{}
+
+func (heap) allocate(n int) []byte { return make([]byte, n) }
+func (heap) release([]byte)        {}
+
+// memory is what one filling of a chunk is written into. It is reused for
+// later chunks; the chunk and its records are not (see chunk).
+//
+// Entries fill text from the front, each with its final newline, so that the
+// front is what a file of the fallback holds and goes there in one write. The
+// bytes of keys and header values fill it from the back.
+type memory struct {
+	text    []byte
+	ends    []uint32      // capacity: the most entries of a chunk
+	details []entryDetail // nil until an entry with a meta comes
+	headers []Header      // of all entries, one after the other
+}
+
+// entryDetail is what an entry has beside its line. It stands at the entry's
+// index in memory.details.
+type entryDetail struct {
+	meta
+	firstHeader, lastHeader int // in memory.headers
+}
+
+// detailCost is what memory.details of n entries cost, in bytes, and a header
+// for each of them.
+func detailCost(n int) int64 {
+	return int64(n) * int64(unsafe.Sizeof(entryDetail{})+unsafe.Sizeof(Header{}))
+}
+
+// cost is what the memory is charged with, in bytes: all of it, used or not.
+func (m *memory) cost() int64 {
+	n := int64(len(m.text)) + 4*int64(cap(m.ends)) + int64(unsafe.Sizeof(chunk{}))
+	if m.details != nil {
+		n += detailCost(cap(m.details))
+	}
+	return n
+}
+
+// reset empties the memory for its next filling. The strings and slices which
+// details and headers point to are let go.
+func (m *memory) reset() {
+	m.ends = m.ends[:0]
+	for i := range m.details {
+		m.details[i] = entryDetail{}
+	}
+	m.details = m.details[:0]
+	for i := range m.headers {
+		m.headers[i] = Header{}
+	}
+	m.headers = m.headers[:0]
+}

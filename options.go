@@ -1,0 +1,114 @@
+package zapkafka
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Options are the knobs of a [KafkaSyncer]. The zero value of each field means
+// its default; a nil *Options means all defaults. Times are rounded to nothing:
+// any positive duration is taken as it is.
+type Options struct {
+	// BufferBytes bounds the memory of the queue, in bytes: the entries that
+	// wait, those that are with the producer, and what the client needs beside
+	// them. Memory is taken when needed and given back when idle. Default 32 MiB;
+	// at least 4 MiB.
+	BufferBytes int64
+
+	// Linger is how long an entry waits for others so that they travel
+	// together. With several chunks unanswered at the producer it grows, up to
+	// 128 times: a slow Kafka gets larger batches. Default 10 ms; negative:
+	// none.
+	Linger time.Duration
+
+	// DeliveryTimeout is how long an entry may take from Write to Kafka's
+	// acknowledgement. After that it is written to the fallback. Default 30 s; at
+	// least 1 s.
+	DeliveryTimeout time.Duration
+
+	// MaxWait is the longest time for which Write waits when the queue is full
+	// and the disk cannot keep up either; after that the entry is lost. Once the
+	// disk makes no progress at all, nobody waits. Default 100 ms; negative:
+	// never wait.
+	MaxWait time.Duration
+
+	// MaxEntryBytes is the length of the longest entry that is sent to Kafka, in
+	// bytes; keep it below the topic's max.message.bytes, less a hundred bytes
+	// for the batch. Longer entries go to the fallback's rejected file; what is
+	// over 8 MiB (or a quarter of BufferBytes, if that is less) of such an entry
+	// is cut off. Default 900,000; at most a quarter of BufferBytes.
+	MaxEntryBytes int
+
+	// SyncTimeout bounds Sync, which zap itself calls for every entry above
+	// Error: three quarters of it are for Kafka, the last one for writing what
+	// has no acknowledgement by then to the fallback. Default 1 s; at least 10
+	// ms.
+	SyncTimeout time.Duration
+
+	// CloseTimeout is the deadline that Close gives to Shutdown. Default 10 s;
+	// at least 10 ms.
+	CloseTimeout time.Duration
+
+	// ErrorHandler is told what goes wrong on the way, at most once in ten
+	// seconds for each kind of trouble. Default: a line on standard error.
+	ErrorHandler ErrorHandler
+}
+
+const (
+	minBufferBytes = 4 << 20
+	maxRejectBytes = 8 << 20
+)
+
+// withDefaults returns a copy with every field set, or one error that names
+// everything which is wrong.
+func (o *Options) withDefaults() (*Options, error) {
+	var d Options
+	if o != nil {
+		d = *o
+	}
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	switch {
+	case d.BufferBytes == 0:
+		d.BufferBytes = 32 << 20
+	case d.BufferBytes < minBufferBytes:
+		bad("BufferBytes is %d, but must be 0 for the default of 32 MiB, or at least %d (4 MiB)", d.BufferBytes, minBufferBytes)
+	}
+	switch {
+	case d.MaxEntryBytes == 0:
+		d.MaxEntryBytes = 900_000
+	case d.MaxEntryBytes < 0:
+		bad("MaxEntryBytes is %d, but must be 0 for the default of 900,000, or positive", d.MaxEntryBytes)
+	case d.BufferBytes >= minBufferBytes && int64(d.MaxEntryBytes) > d.BufferBytes/4:
+		bad("MaxEntryBytes is %d, but must be at most a quarter of BufferBytes (%d)", d.MaxEntryBytes, d.BufferBytes/4)
+	}
+	duration := func(name string, v *time.Duration, byDefault, least time.Duration) {
+		switch {
+		case *v == 0:
+			*v = byDefault
+		case *v < least:
+			bad("%s is %v, but must be 0 for the default of %v, or at least %v", name, *v, byDefault, least)
+		}
+	}
+	duration("DeliveryTimeout", &d.DeliveryTimeout, 30*time.Second, time.Second)
+	duration("SyncTimeout", &d.SyncTimeout, time.Second, 10*time.Millisecond)
+	duration("CloseTimeout", &d.CloseTimeout, 10*time.Second, 10*time.Millisecond)
+	orNone := func(v *time.Duration, byDefault time.Duration) {
+		switch {
+		case *v == 0:
+			*v = byDefault
+		case *v < 0:
+			*v = 0
+		}
+	}
+	orNone(&d.Linger, 10*time.Millisecond)
+	orNone(&d.MaxWait, defaultMaxWait)
+	if d.ErrorHandler == nil {
+		d.ErrorHandler = stderrHandler
+	}
+	return &d, errors.Join(errs...)
+}
+
+const defaultMaxWait = 100 * time.Millisecond

@@ -1,0 +1,159 @@
+package zapkafka
+
+import "sync/atomic"
+
+// The state of a record: whose it is (its outcome), why it went to the
+// fallback, and whether the client still holds it. One word, so that outcome
+// and hold change in one step:
+//
+//	undecided --Done(nil)--------------------------> acked
+//	undecided --Done(err) or given up--> theFallbacks --written--> fellBack
+//	                                                 --failed---> lost
+//
+// An outcome that was reached never changes. The hold ends with the first Done,
+// whatever the outcome is by then.
+const (
+	undecided    uint32 = iota
+	acked               // Kafka has it
+	theFallbacks        // decided, not yet written
+	fellBack            // on file
+	lost                // the fallback could not take it
+
+	outcomeBits uint32 = 0x0f
+	heldBit     uint32 = 0x10
+	reasonShift        = 8
+)
+
+// reason is why an entry went to the fallback.
+type reason uint32
+
+const (
+	reasonQueueFull reason = iota
+	reasonFailed           // the producer reported an error
+	reasonDeadline         // DeliveryTimeout passed
+	reasonSync             // a Sync did not get an acknowledgement in time
+	reasonTooLarge         // over MaxEntryBytes: in the rejected file
+	reasonClosed           // Shutdown, or logged after it
+	reasons                // how many there are
+)
+
+// unsettledOne is one entry without an outcome, as counted in chunk.counts.
+const unsettledOne = 1 << 32
+
+// recordDone implements recordOwner: the client lets go of r. It runs on the
+// client's goroutine and does no I/O: what failed is put on a list for the
+// fallback writer.
+func (c *chunk) recordDone(r *Record, err error) {
+	for {
+		s := r.state.Load()
+		if s&heldBit == 0 {
+			c.q.counters.repeated.Add(1)
+			return
+		}
+		switch {
+		case s&outcomeBits != undecided:
+			// Given up earlier. The outcome stands; the memory is free of the
+			// client from here on.
+			if !r.state.CompareAndSwap(s, s&^heldBit) {
+				continue
+			}
+			if err == nil {
+				c.q.counters.lateAcked.Add(1)
+			} else {
+				c.q.counters.lateFailed.Add(1)
+			}
+			c.finish(0, 1)
+		case err == nil:
+			if !r.state.CompareAndSwap(s, acked) {
+				continue
+			}
+			c.q.counters.acked.Add(1)
+			c.finish(1, 1)
+		default:
+			// The hold becomes the reason "not yet written": the count does not
+			// change. The fallback writer may see the record at once, by way of
+			// an earlier entry in the list, and be done with the chunk before
+			// the next line: then the list gets a chunk with nothing to do.
+			c.lastErr.Store(&err)
+			if !r.state.CompareAndSwap(s, theFallbacks|uint32(reasonFailed)<<reasonShift) {
+				continue
+			}
+			c.q.recordsFailed(c)
+		}
+		return
+	}
+}
+
+// giveUp makes the fallback the owner of every undecided record and leaves the
+// client's hold as it is. Called by the fallback writer, and at the end of a
+// Shutdown that it did not keep up with.
+func (c *chunk) giveUp(why reason) {
+	for i := range c.records {
+		r := &c.records[i]
+		s := r.state.Load()
+		if s&outcomeBits != undecided {
+			continue
+		}
+		// Counted before it is visible: a Done that comes between the two must
+		// not see the last reason go and free the memory.
+		c.counts.Add(1)
+		if !r.state.CompareAndSwap(s, s&heldBit|theFallbacks|uint32(why)<<reasonShift) {
+			// Done came first.
+			c.finish(0, 1)
+		}
+	}
+}
+
+// settleRecord gives r, which is the fallback's, its final outcome. It reports
+// false if someone else did.
+func settleRecord(r *Record, outcome uint32) bool {
+	for {
+		s := r.state.Load()
+		if s&outcomeBits != theFallbacks {
+			return false
+		}
+		if r.state.CompareAndSwap(s, s&^outcomeBits|outcome) {
+			return true
+		}
+	}
+}
+
+func reasonOf(r *Record) reason { return reason(r.state.Load() >> reasonShift) }
+
+// finish counts down: unsettled entries which now have an outcome, refs reasons
+// to keep the memory which are gone. Outcomes are in the counters before it is
+// called, so that whoever sees the chunk settled sees them counted.
+func (c *chunk) finish(unsettled, refs uint64) {
+	left := c.counts.Add(-(unsettled*unsettledOne + refs))
+	if unsettled > 0 && left/unsettledOne == 0 {
+		c.q.chunkSettled(c)
+	}
+	if uint32(left) == 0 {
+		c.q.chunkReleased(c)
+	}
+}
+
+// counters are the outcomes, each entry in exactly one of the first three
+// groups. They only grow.
+type counters struct {
+	acked    atomic.Uint64
+	fellBack [reasons]atomic.Uint64
+	lost     [lostReasons]atomic.Uint64
+
+	possiblyDuplicate atomic.Uint64
+	lateAcked         atomic.Uint64
+	lateFailed        atomic.Uint64
+	repeated          atomic.Uint64
+	cut               atomic.Uint64
+}
+
+// lostReason is why an entry is nowhere.
+type lostReason int
+
+const (
+	lostNoRoom         lostReason = iota // queue full, and the disk could not keep up
+	lostFallbackFailed                   // the fallback's write failed
+	lostFallbackFull                     // the fallback's cap is reached
+	lostFallbackStuck                    // a write did not return before the end of Shutdown
+	lostReasons
+)

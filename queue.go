@@ -1,0 +1,605 @@
+package zapkafka
+
+import (
+	"errors"
+	"sync"
+	"time"
+	"unsafe"
+)
+
+// queue holds the entries between the callers and the two goroutines that take
+// them away: the sender, who hands chunks to the producer, and the fallback
+// writer, who takes what failed, what is overdue, and, when room gets scarce,
+// the oldest chunk that still waits.
+//
+// A call of put is one short lock and one copy. Nothing else is done under the
+// lock by anyone: no I/O, no call of the producer, no waiting.
+//
+// Memory. used is what the chunks in the queue cost, from the moment in which
+// their memory is taken until nobody can read it any more; spare is memory kept
+// for the next chunks. used+spare never exceeds limit. A chunk costs more while
+// it is with the producer (its records and the client's overhead for them):
+// reserve is kept free of callers so that the sender can always pay for at least
+// one chunk.
+type queue struct {
+	// immutable
+	limit        int64 // bound on used+spare
+	share        int64 // most that the chunks with the producer may cost
+	reserve      int64 // room that only the sender may use
+	low          int64 // free room below which waiting chunks are spilled
+	chunkRecords int   // most entries of a chunk
+	recordCost   int64 // of a record with the producer
+	valuePercent int64 // of a value with the producer
+	maxEntry     int   // longer entries are oversize (without their newline)
+	cut          int   // and beyond this many bytes they are cut
+	largeAt      int   // longer lines get memory of their own
+	linger       time.Duration
+	delivery     time.Duration
+	maxWait      time.Duration // 0: never wait
+	alloc        allocator
+	onFree       func(text []byte) // for tests: sees memory that nobody may read any more
+
+	counters counters
+
+	// wakeSender and wakeWriter have room for one signal: whoever gets it looks
+	// at everything.
+	wakeSender chan struct{}
+	wakeWriter chan struct{}
+
+	mu sync.Mutex
+	// The fields below are guarded by mu.
+
+	closed   bool   // Shutdown has begun: nothing more is accepted
+	accepted uint64 // entries so far; the number of the latest
+
+	open     *chunk
+	waiting  []*chunk // oldest first
+	rejected []*chunk // oversize, oldest first
+	failed   []*chunk // with records for the fallback writer
+	order    []*chunk // all sealed chunks in order, without the settled ones at its front
+
+	used      int64
+	inClient  int64 // part of used that is with the producer
+	clients   int   // chunks that are with the producer
+	spares    []*memory
+	spare     int64 // cost of spares
+	spareLow  int   // least len(spares) since the last trim
+	nextTrim  time.Time
+	flushUpTo uint64 // entries up to this number do not linger
+
+	giveUpUpTo uint64 // entries up to this number are for the fallback now
+	giveUpWhy  reason
+
+	room     chan struct{} // closed and replaced when room is made and someone waits for it
+	roomWait int           // who waits for it
+
+	stalled  bool   // the disk has stopped making progress: nobody waits for room
+	progress uint64 // writes of the fallback that succeeded
+
+	syncWaits []*settledWait
+
+	// failing is set from a failed write of the fallback to the next that
+	// succeeds; until failingUntil no chunk that still waits is offered to it.
+	failing      bool
+	failingUntil time.Time
+
+	// silent is set when a Sync got no answer from Kafka in all its time, with
+	// the number of answers until then: see kafkaSilentLocked.
+	silent        bool
+	silentAnswers uint64
+}
+
+// settledWait is someone who waits until every entry up to a number has its
+// outcome.
+type settledWait struct {
+	upTo uint64
+	done chan struct{} // closed by the queue, under mu
+}
+
+// errQueueClosed is put's answer after close; it never leaves the package.
+var errQueueClosed = errors.New("zapkafka: the queue is closed")
+
+// recordSize is what a Record costs, in bytes.
+const recordSize = int64(unsafe.Sizeof(Record{}))
+
+const (
+	// lingerStep: with every so many chunks at the producer the linger doubles.
+	// A sink that logs little would otherwise fill its bound with nearly empty
+	// chunks while a broker does not answer: 256 KiB each, a hundred a second.
+	lingerStep = 4
+	// maxLingerShift bounds that: 10 ms become 1.28 s.
+	maxLingerShift = 7
+	trimInterval   = time.Second
+	keepSpares     = 1
+)
+
+func newQueue(o *Options, overhead Overhead, alloc allocator) *queue {
+	q := &queue{
+		limit:        o.BufferBytes,
+		share:        o.BufferBytes / 2,
+		recordCost:   recordSize + atLeastZero(overhead.RecordBytes),
+		valuePercent: atLeastZero(overhead.ValuePercent),
+		maxEntry:     o.MaxEntryBytes,
+		linger:       o.Linger,
+		delivery:     o.DeliveryTimeout,
+		maxWait:      o.MaxWait,
+		alloc:        alloc,
+		wakeSender:   make(chan struct{}, 1),
+		wakeWriter:   make(chan struct{}, 1),
+		room:         make(chan struct{}),
+	}
+	q.cut = maxRejectBytes
+	if most := q.limit / 4; int64(q.cut) > most {
+		q.cut = int(most)
+	}
+	q.largeAt = largeBytes
+	if q.maxEntry < q.largeAt {
+		q.largeAt = q.maxEntry + 1
+	}
+	// A chunk with the producer must not cost more than a sixteenth of the
+	// bound for its records, however much overhead the client declares.
+	q.chunkRecords = maxChunkRecords
+	if most := q.limit / 16 / q.recordCost; int64(q.chunkRecords) > most {
+		q.chunkRecords = int(most)
+	}
+	if q.chunkRecords < 16 {
+		q.chunkRecords = 16
+	}
+	largest := int64(arenaBytes)
+	if int64(q.maxEntry) > largest {
+		largest = int64(q.maxEntry)
+	}
+	q.reserve = int64(q.chunkRecords)*q.recordCost + largest*q.valuePercent/100
+	q.low = q.limit / 8
+	if two := 2 * q.chunkCost(); q.low < two {
+		q.low = two
+	}
+	q.low += q.reserve
+	return q
+}
+
+func atLeastZero(n int) int64 {
+	if n < 0 {
+		return 0
+	}
+	return int64(n)
+}
+
+// chunkCost is the cost of a usual chunk that is not with the producer.
+func (q *queue) chunkCost() int64 {
+	return arenaBytes + 4*int64(q.chunkRecords) + int64(unsafe.Sizeof(chunk{}))
+}
+
+// extraCost is what a chunk costs in addition while it is with the producer.
+func (q *queue) extraCost(records, bytes int) int64 {
+	return int64(records)*q.recordCost + int64(bytes)*q.valuePercent/100
+}
+
+// put copies one entry into the queue. It waits only when the queue is full and
+// the fallback writer does not keep up, at most maxWait. It fails with
+// ErrQueueFull, the entry being counted lost, or with errQueueClosed, the entry
+// not being counted at all.
+func (q *queue) put(m *meta, line []byte) error {
+	// A line gets its newline here if the encoder wrote none, so that the
+	// arena is what goes on file.
+	newline := len(line) == 0 || line[len(line)-1] != '\n'
+	n := len(line)
+	if newline {
+		n++
+	}
+	if n+m.bytes() > q.largeAt {
+		return q.putLarge(m, line, newline)
+	}
+	q.mu.Lock()
+	c := q.open
+	if c == nil || q.closed || !c.fits(n, m) || !m.empty() {
+		err := q.putSlowLocked(m, line, newline)
+		q.mu.Unlock()
+		return err
+	}
+	c.appendLine(line, newline)
+	q.accepted++
+	q.mu.Unlock()
+	return nil
+}
+
+// putSlowLocked is put when a chunk has to be begun, or the entry has a meta.
+// It may let go of the lock, to wait, and comes back with it.
+func (q *queue) putSlowLocked(m *meta, line []byte, newline bool) error {
+	n := len(line) + 1
+	var w roomWaiter
+	for {
+		if q.closed {
+			return errQueueClosed
+		}
+		// Each time round everything is looked at anew: while this caller waited
+		// others have opened chunks, and one of them may be open now. (To install
+		// one's own over it is how entries are lost.)
+		c := q.open
+		if c != nil && !c.fits(n, m) {
+			q.sealLocked()
+			c = nil
+		}
+		if c == nil {
+			c = q.openChunkLocked()
+		}
+		if c != nil && !m.empty() && !q.detailsLocked(c) {
+			c = nil
+		}
+		if c != nil {
+			c.appendLine(line, newline)
+			if !m.empty() {
+				c.appendMeta(m)
+			}
+			q.accepted++
+			return nil
+		}
+		if !q.waitLocked(&w) {
+			q.loseLocked()
+			return ErrQueueFull
+		}
+	}
+}
+
+// loseLocked counts an entry for which there was no room.
+func (q *queue) loseLocked() {
+	q.accepted++
+	q.counters.lost[lostNoRoom].Add(1)
+	// Its number is settled from the start, so it belongs to no chunk: the
+	// entries of a chunk are consecutive.
+	if q.open != nil {
+		q.sealLocked()
+	}
+}
+
+// openChunkLocked begins a chunk, or returns nil if there is no room for one.
+func (q *queue) openChunkLocked() *chunk {
+	var mem *memory
+	if last := len(q.spares) - 1; last >= 0 {
+		mem = q.spares[last]
+		cost := mem.cost()
+		if q.used+cost > q.limit-q.reserve {
+			return nil
+		}
+		q.spares = q.spares[:last]
+		q.spare -= cost
+		q.used += cost
+		if last < q.spareLow {
+			q.spareLow = last
+		}
+	} else {
+		if !q.chargeLocked(q.chunkCost(), q.reserve) {
+			return nil
+		}
+		mem = &memory{text: q.alloc.allocate(arenaBytes), ends: make([]uint32, 0, q.chunkRecords)}
+	}
+	q.open = q.newChunkLocked(mem)
+	wake(q.wakeSender) // for its linger
+	if len(q.order) == 0 {
+		wake(q.wakeWriter) // for its deadline
+	}
+	if q.limit-q.used < q.low {
+		wake(q.wakeWriter) // to make room
+	}
+	return q.open
+}
+
+func (q *queue) newChunkLocked(mem *memory) *chunk {
+	return &chunk{q: q, mem: mem, first: q.accepted + 1, back: len(mem.text), opened: time.Now()}
+}
+
+// detailsLocked makes room in c for what entries have beside their line.
+func (q *queue) detailsLocked(c *chunk) bool {
+	if c.mem.details != nil {
+		return true
+	}
+	if !q.chargeLocked(detailCost(q.chunkRecords), q.reserve) {
+		return false
+	}
+	c.mem.details = make([]entryDetail, 0, q.chunkRecords)
+	c.mem.headers = make([]Header, 0, q.chunkRecords)
+	return true
+}
+
+// chargeLocked takes n bytes of the bound, all but keep of it, giving spare
+// memory away if that makes the room.
+func (q *queue) chargeLocked(n, keep int64) bool {
+	if q.used+n > q.limit-keep {
+		return false
+	}
+	for q.used+q.spare+n > q.limit {
+		q.dropSpareLocked()
+	}
+	q.used += n
+	return true
+}
+
+func (q *queue) dropSpareLocked() {
+	last := len(q.spares) - 1
+	mem := q.spares[last]
+	q.spares[last] = nil
+	q.spares = q.spares[:last]
+	q.spare -= mem.cost()
+	if last < q.spareLow {
+		q.spareLow = last
+	}
+	q.alloc.release(mem.text)
+}
+
+// sealLocked ends the open chunk.
+func (q *queue) sealLocked() {
+	c := q.open
+	q.open = nil
+	if c.entries() == 0 {
+		// Begun for an entry that then found no room for its meta.
+		c.state = chunkDone
+		q.freeLocked(c)
+		return
+	}
+	c.state = chunkWaiting
+	q.waiting = append(q.waiting, c)
+	q.order = append(q.order, c)
+	wake(q.wakeSender)
+}
+
+// putLarge is put for an entry that gets memory of its own, and a chunk of its
+// own. The copy, which may take as long as a hundred usual puts, is made
+// without the lock.
+func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
+	length := len(line) // of the entry, without a newline
+	if !newline {
+		length--
+	}
+	oversize := length > q.maxEntry
+	cutFrom := 0
+	if length > q.cut {
+		cutFrom = length
+		line, newline = line[:q.cut], true
+	}
+	mem := &memory{ends: make([]uint32, 0, 1)}
+	if !m.empty() {
+		mem.details = make([]entryDetail, 0, 1)
+	}
+	size := len(line) + 1 + m.bytes()
+	cost := int64(size) + mem.cost()
+	envelope := int64(0)
+	if oversize {
+		envelope = int64(size) // it is written in an envelope, which is a second copy
+		cost += envelope
+	}
+
+	var w roomWaiter
+	q.mu.Lock()
+	for {
+		if q.closed {
+			q.mu.Unlock()
+			return errQueueClosed
+		}
+		if q.chargeLocked(cost, q.reserve) {
+			break
+		}
+		if !q.waitLocked(&w) {
+			q.loseLocked()
+			q.mu.Unlock()
+			return ErrQueueFull
+		}
+	}
+	mem.text = q.alloc.allocate(size)
+	q.mu.Unlock()
+
+	c := &chunk{q: q, mem: mem, back: len(mem.text), opened: time.Now(), oversize: oversize, cutFrom: cutFrom, envelope: envelope}
+	c.appendLine(line, newline)
+	if !m.empty() {
+		c.appendMeta(m)
+	}
+
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		q.used -= cost
+		q.alloc.release(mem.text)
+		return errQueueClosed
+	}
+	// Only now does the entry have its place: what others logged during the
+	// copy comes before it.
+	if q.open != nil {
+		q.sealLocked()
+	}
+	q.accepted++
+	c.first = q.accepted
+	c.state = chunkWaiting
+	q.order = append(q.order, c)
+	if oversize {
+		q.rejected = append(q.rejected, c)
+		wake(q.wakeWriter)
+	} else {
+		q.waiting = append(q.waiting, c)
+		wake(q.wakeSender)
+	}
+	if len(q.order) == 1 || q.limit-q.used < q.low {
+		wake(q.wakeWriter)
+	}
+	return nil
+}
+
+// roomWaiter is a caller's wait for room: at most maxWait in all, however often
+// it is woken in vain.
+type roomWaiter struct {
+	begun    bool
+	until    time.Time
+	progress uint64
+}
+
+// waitLocked waits for room, without the lock. It reports false when the caller
+// shall not wait, or has waited for long enough.
+func (q *queue) waitLocked(w *roomWaiter) bool {
+	wake(q.wakeWriter)
+	if q.maxWait <= 0 || q.stalled {
+		return false
+	}
+	if !w.begun {
+		w.begun, w.until, w.progress = true, time.Now().Add(q.maxWait), q.progress
+	}
+	left := time.Until(w.until)
+	if left <= 0 {
+		q.waitedOutLocked(w)
+		return false
+	}
+	room := q.room
+	q.roomWait++
+	q.mu.Unlock()
+	t := time.NewTimer(left)
+	select {
+	case <-room:
+	case <-t.C:
+	}
+	t.Stop()
+	q.mu.Lock()
+	q.roomWait--
+	return true
+}
+
+// waitedOutLocked notes that a caller waited for the whole of maxWait. If no
+// write of the fallback came to its end in all that time, the next callers need
+// not try.
+func (q *queue) waitedOutLocked(w *roomWaiter) {
+	if q.progress == w.progress {
+		q.stalled = true
+		q.roomMadeLocked() // for those who wait already
+	}
+}
+
+// roomMadeLocked wakes the callers who wait for room.
+func (q *queue) roomMadeLocked() {
+	if q.roomWait > 0 {
+		close(q.room)
+		q.room = make(chan struct{})
+	}
+}
+
+// freeLocked takes the chunk's memory back.
+func (q *queue) freeLocked(c *chunk) {
+	mem := c.mem
+	c.mem = nil
+	if q.onFree != nil {
+		q.onFree(mem.text)
+	}
+	q.used -= mem.cost() + c.envelope + c.extra
+	if c.extra != 0 {
+		q.inClient -= mem.cost() + c.extra
+		q.clients--
+		c.extra = 0
+	}
+	if len(mem.text) == arenaBytes && cap(mem.ends) == q.chunkRecords && q.used+q.spare+mem.cost() <= q.limit {
+		mem.reset()
+		q.spares = append(q.spares, mem)
+		q.spare += mem.cost()
+	} else {
+		q.alloc.release(mem.text)
+	}
+	q.roomMadeLocked()
+}
+
+// trimLocked gives spare memory back that was not needed for a while: what was
+// spare all along since the last time. It returns how long until it wants to be
+// called again, 0 for never.
+func (q *queue) trimLocked(now time.Time) time.Duration {
+	if len(q.spares) <= keepSpares {
+		q.nextTrim = time.Time{}
+		return 0
+	}
+	if q.nextTrim.IsZero() {
+		q.spareLow, q.nextTrim = len(q.spares), now.Add(trimInterval)
+	}
+	if left := q.nextTrim.Sub(now); left > 0 {
+		return left
+	}
+	for n := q.spareLow - keepSpares; n > 0; n-- {
+		q.dropSpareLocked()
+	}
+	q.spareLow, q.nextTrim = len(q.spares), now.Add(trimInterval)
+	if len(q.spares) <= keepSpares {
+		return 0
+	}
+	return trimInterval
+}
+
+// chunkSettledLocked notes that every entry of c has its outcome.
+func (q *queue) chunkSettledLocked(c *chunk) {
+	c.settled = true
+	n := 0
+	for n < len(q.order) && q.order[n].settled {
+		q.order[n] = nil
+		n++
+	}
+	if n > 0 {
+		q.order = q.order[:copy(q.order, q.order[n:])]
+	}
+	q.notifySettledLocked()
+}
+
+func (q *queue) chunkSettled(c *chunk) {
+	q.mu.Lock()
+	q.chunkSettledLocked(c)
+	q.mu.Unlock()
+}
+
+// chunkReleased takes back the memory of a chunk that was with the producer.
+func (q *queue) chunkReleased(c *chunk) {
+	q.mu.Lock()
+	if c.mem != nil {
+		c.state = chunkDone
+		q.freeLocked(c)
+	}
+	q.mu.Unlock()
+	wake(q.wakeSender) // there is room in the producer's share
+}
+
+// recordsFailed puts c on the fallback writer's list.
+func (q *queue) recordsFailed(c *chunk) {
+	if !c.listed.CompareAndSwap(false, true) {
+		return
+	}
+	q.mu.Lock()
+	q.failed = append(q.failed, c)
+	q.mu.Unlock()
+	wake(q.wakeWriter)
+}
+
+// settledUpToLocked is the number up to which every entry has its outcome.
+func (q *queue) settledUpToLocked() uint64 {
+	if len(q.order) > 0 {
+		return q.order[0].first - 1
+	}
+	if q.open != nil {
+		return q.open.first - 1
+	}
+	return q.accepted
+}
+
+func (q *queue) notifySettledLocked() {
+	if len(q.syncWaits) == 0 {
+		return
+	}
+	upTo := q.settledUpToLocked()
+	left := q.syncWaits[:0]
+	for _, w := range q.syncWaits {
+		if w.upTo <= upTo {
+			close(w.done)
+		} else {
+			left = append(left, w)
+		}
+	}
+	for i := len(left); i < len(q.syncWaits); i++ {
+		q.syncWaits[i] = nil
+	}
+	q.syncWaits = left
+}
+
+// wake puts a signal into a channel with room for one.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

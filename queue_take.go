@@ -1,0 +1,409 @@
+package zapkafka
+
+import "time"
+
+// This file is the far side of the queue: how the sender and the fallback
+// writer take chunks out of it. Both race for the chunks that wait; the lock
+// decides.
+
+// never is the wait of a goroutine that has nothing to wait for but a signal.
+const never time.Duration = -1
+
+// sooner is the shorter of two waits.
+func sooner(a, b time.Duration) time.Duration {
+	if a == never || (b != never && b < a) {
+		return b
+	}
+	return a
+}
+
+// takeForProducer returns the oldest waiting chunk if the producer may have
+// another, claimed for the sender and charged. Otherwise it says how long the
+// sender shall wait for a signal before it asks again.
+func (q *queue) takeForProducer(now time.Time) (*chunk, time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	wait := never
+	if left := q.trimLocked(now); left > 0 {
+		wait = left
+	}
+	if len(q.waiting) == 0 && q.open != nil {
+		if left := q.lingerLocked(now); left > 0 {
+			return nil, sooner(wait, left)
+		}
+		q.sealLocked()
+	}
+	if len(q.waiting) == 0 {
+		return nil, wait
+	}
+	c := q.waiting[0]
+	extra := q.extraCost(c.entries()-c.from, c.used)
+	cost := c.mem.cost() + extra
+	if q.clients > 0 && q.inClient+cost > q.share {
+		return nil, wait // chunkReleased gives the signal
+	}
+	if !q.chargeLocked(extra, 0) {
+		// Only with chunks at the producer: without them the reserve is whole.
+		return nil, wait
+	}
+	c.extra = extra
+	q.inClient += cost
+	q.clients++
+	c.state = chunkClaimed
+	q.popWaitingLocked(c)
+	return c, 0
+}
+
+// lingerLocked is how long the open chunk may still wait for more entries.
+func (q *queue) lingerLocked(now time.Time) time.Duration {
+	if q.open.entries() == 0 {
+		return never
+	}
+	if q.flushUpTo >= q.open.first || q.linger <= 0 {
+		return 0
+	}
+	shift := q.clients / lingerStep
+	if shift > maxLingerShift {
+		shift = maxLingerShift
+	}
+	left := q.open.opened.Add(q.linger << shift).Sub(now)
+	if left < 0 {
+		return 0
+	}
+	return left
+}
+
+// popWaitingLocked takes c out of waiting.
+func (q *queue) popWaitingLocked(c *chunk) {
+	for i := range q.waiting {
+		if q.waiting[i] == c {
+			copy(q.waiting[i:], q.waiting[i+1:])
+			q.waiting[len(q.waiting)-1] = nil
+			q.waiting = q.waiting[:len(q.waiting)-1]
+			return
+		}
+	}
+}
+
+// makeRecords builds the records of a claimed chunk. They point into its
+// memory.
+func (c *chunk) makeRecords(topic string) {
+	n := c.entries()
+	records := make([]Record, n-c.from)
+	for i := range records {
+		r := &records[i]
+		line := c.line(c.from + i)
+		r.Topic = topic
+		r.Value = line[: len(line)-1 : len(line)-1]
+		r.Time = c.timeOf(c.from + i)
+		if d := c.detail(c.from + i); d != nil {
+			r.Key = d.key
+			r.Headers = c.headersOf(d)
+			if d.topic != "" {
+				r.Topic = d.topic
+			}
+		}
+		r.owner = c
+		r.state.Store(undecided | heldBit)
+	}
+	c.counts.Store(uint64(len(records))*unsettledOne + uint64(len(records)))
+	c.records = records
+}
+
+// publish ends the claim: from here on the fallback writer may give up the
+// chunk's records. It reports whether this is the last chunk that someone waits
+// for, so that the producer need not wait for a fuller batch.
+func (q *queue) publish(c *chunk) (flush bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c.state = chunkClient
+	if q.giveUpUpTo >= c.first {
+		wake(q.wakeWriter) // who passed the chunk over while it was claimed
+	}
+	return q.flushUpTo >= c.first && (len(q.waiting) == 0 || q.flushUpTo < q.waiting[0].first)
+}
+
+// job is what the fallback writer gets to do.
+type job struct {
+	c   *chunk
+	why reason
+}
+
+// takeForFallback returns the next piece of work for the fallback writer, or
+// how long it shall wait for a signal before it asks again.
+//
+// A chunk with the producer stays where it is: its records are given up, if the
+// reason is such, and written one by one. A chunk that waits is taken whole.
+func (q *queue) takeForFallback(now time.Time) (job, time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+
+	if len(q.failed) > 0 {
+		c := q.failed[0]
+		q.failed[0] = nil
+		q.failed = q.failed[1:]
+		// Taken off before it is looked through: what fails during the look puts
+		// it on again.
+		c.listed.Store(false)
+		return job{c, reasonFailed}, 0
+	}
+
+	if q.open != nil && (q.giveUpUpTo >= q.open.first || q.overdue(q.open, now) <= 0) {
+		q.sealLocked()
+	}
+	wait := never
+	for _, c := range q.order {
+		if c.settled || c.givenUp || c.oversize || c.state == chunkClaimed || c.state == chunkWriting {
+			continue
+		}
+		why := q.giveUpWhy
+		if q.giveUpUpTo < c.first {
+			why = reasonDeadline
+			if left := q.overdue(c, now); left > 0 {
+				wait = left // the oldest; the others come later
+				break
+			}
+		}
+		if c.state == chunkWaiting {
+			q.takeWholeLocked(c)
+		} else {
+			c.givenUp = true
+		}
+		return job{c, why}, 0
+	}
+
+	if len(q.rejected) > 0 {
+		c := q.rejected[0]
+		q.rejected[0] = nil
+		q.rejected = q.rejected[1:]
+		c.state = chunkWriting
+		return job{c, reasonTooLarge}, 0
+	}
+
+	if len(q.waiting) > 0 && q.limit-q.used < q.low {
+		// A fallback that fails is tried again now and then; until it works
+		// Kafka may still take what waits.
+		if left := q.failingUntil.Sub(now); q.failing && left > 0 {
+			return job{}, sooner(wait, left)
+		}
+		c := q.waiting[0]
+		q.takeWholeLocked(c)
+		return job{c, reasonQueueFull}, 0
+	}
+	if q.open != nil {
+		wait = sooner(wait, q.overdue(q.open, now))
+	}
+	return job{}, wait
+}
+
+func (q *queue) takeWholeLocked(c *chunk) {
+	c.state = chunkWriting
+	q.popWaitingLocked(c)
+}
+
+// overdue is how long it is until the delivery deadline of c's first entry.
+func (q *queue) overdue(c *chunk, now time.Time) time.Duration {
+	return c.opened.Add(q.delivery).Sub(now)
+}
+
+// wroteWhole ends the writing of a chunk that was taken whole: n of its entries
+// (after c.from) are on file, the rest are not. It reports whether the rest was
+// put back to wait for Kafka or a better day.
+func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	defer wake(q.wakeSender) // there may be room to hand over
+	if c.state != chunkWriting {
+		// Abandoned: counted lost while the write did not return. Its memory can
+		// go now.
+		q.freeLocked(c)
+		return
+	}
+	left := c.entries() - c.from - n
+	q.counters.fellBack[why].Add(uint64(n))
+	if left > 0 && why == reasonQueueFull && !q.closed {
+		c.from += n
+		c.state = chunkWaiting
+		q.waiting = append(q.waiting, nil)
+		copy(q.waiting[1:], q.waiting)
+		q.waiting[0] = c
+		return
+	}
+	q.counters.lost[failed].Add(uint64(left))
+	c.state = chunkDone
+	q.chunkSettledLocked(c)
+	q.freeLocked(c)
+}
+
+// failingRetry is how long a fallback that failed is left in peace by spilling.
+const failingRetry = time.Second
+
+// diskAnswered notes how a write of the fallback ended.
+func (q *queue) diskAnswered(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err != nil {
+		q.failing, q.failingUntil = true, time.Now().Add(failingRetry)
+		q.stalled = true
+		q.roomMadeLocked() // nobody waits for a disk that fails
+		return
+	}
+	q.failing, q.stalled = false, false
+	q.progress++
+}
+
+// answers is how many times Kafka has acknowledged something.
+func (q *queue) answers() uint64 {
+	return q.counters.acked.Load() + q.counters.lateAcked.Load()
+}
+
+// kafkaSilentLocked reports whether a Sync has waited for Kafka in vain and
+// nothing has changed since: records are with the producer, and not one was
+// acknowledged.
+func (q *queue) kafkaSilentLocked() bool {
+	return q.silent && q.clients > 0 && q.answers() == q.silentAnswers
+}
+
+// flush makes everything accepted so far go to the producer without lingering.
+// It returns the number of the last entry, a wait that is over when all of it
+// has its outcome, and whether it is any use to wait for Kafka.
+func (q *queue) flush() (w *settledWait, hopeless bool, answers uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w = &settledWait{upTo: q.accepted, done: make(chan struct{})}
+	if q.settledUpToLocked() >= w.upTo {
+		close(w.done)
+		return w, false, 0
+	}
+	q.syncWaits = append(q.syncWaits, w)
+	if q.flushUpTo < w.upTo {
+		q.flushUpTo = w.upTo
+	}
+	wake(q.wakeSender)
+	return w, q.kafkaSilentLocked(), q.answers()
+}
+
+// forget takes back a wait that has not come to its end.
+func (q *queue) forget(w *settledWait) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range q.syncWaits {
+		if q.syncWaits[i] == w {
+			last := len(q.syncWaits) - 1
+			q.syncWaits[i] = q.syncWaits[last]
+			q.syncWaits[last] = nil
+			q.syncWaits = q.syncWaits[:last]
+			return
+		}
+	}
+}
+
+// giveUp tells the fallback writer to take over everything up to a number. A
+// fallback that fails at the moment is not asked to, unless the end is near:
+// Kafka may still take it. answers is what flush returned: if Kafka has
+// answered nothing since, the next Sync will not wait for it.
+func (q *queue) giveUp(upTo uint64, why reason, answers uint64) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.clients > 0 && q.answers() == answers {
+		q.silent, q.silentAnswers = true, answers
+	}
+	if q.failing && why != reasonClosed {
+		return false
+	}
+	if q.giveUpUpTo < upTo {
+		q.giveUpUpTo, q.giveUpWhy = upTo, why
+	}
+	wake(q.wakeWriter)
+	return true
+}
+
+// unsettledUpTo counts the entries up to a number that have no outcome.
+func (q *queue) unsettledUpTo(upTo uint64) uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.unsettledUpToLocked(upTo)
+}
+
+func (q *queue) unsettledUpToLocked(upTo uint64) uint64 {
+	n := uint64(0)
+	for _, c := range q.order {
+		if c.first <= upTo {
+			n += q.unsettledLocked(c)
+		}
+	}
+	if q.open != nil && q.open.first <= upTo {
+		n += uint64(q.open.entries())
+	}
+	return n
+}
+
+// unsettledLocked counts the entries of c that have no outcome.
+func (q *queue) unsettledLocked(c *chunk) uint64 {
+	switch {
+	case c.settled || c.mem == nil:
+		return 0
+	case c.state == chunkClient:
+		return c.counts.Load() / unsettledOne
+	default:
+		return uint64(c.entries() - c.from)
+	}
+}
+
+// close ends intake: put fails from here on. Everything accepted goes to the
+// producer without lingering.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.flushUpTo = q.accepted
+	if q.open != nil {
+		q.sealLocked()
+	}
+	q.roomMadeLocked()
+	wake(q.wakeSender)
+}
+
+// abandon counts as lost whatever has no outcome: a write did not return in
+// time. The sender must have ended or be inside Produce. It returns how many
+// entries that were.
+func (q *queue) abandon() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := uint64(0)
+	for _, c := range append([]*chunk(nil), q.order...) {
+		switch {
+		case c.settled:
+		case c.state == chunkClient:
+			// The fallback writer may be inside a write with some of these. Who
+			// changes the state of a record first has decided its outcome.
+			c.q.mu.Unlock()
+			n += c.abandonRecords()
+			c.q.mu.Lock()
+		default:
+			left := uint64(c.entries() - c.from)
+			n += left
+			q.counters.lost[lostFallbackStuck].Add(left)
+			if c.state == chunkWaiting {
+				q.popWaitingLocked(c)
+			}
+			c.state = chunkDone
+			q.chunkSettledLocked(c)
+		}
+	}
+	return n
+}
+
+// abandonRecords counts every record of c without an outcome as lost.
+func (c *chunk) abandonRecords() uint64 {
+	c.giveUp(reasonClosed)
+	n := uint64(0)
+	for i := range c.records {
+		if settleRecord(&c.records[i], lost) {
+			c.q.counters.lost[lostFallbackStuck].Add(1)
+			n++
+			c.finish(1, 0) // the writer, if it ever returns, ends the reason to keep the memory
+		}
+	}
+	return n
+}

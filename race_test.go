@@ -1,0 +1,5 @@
+//go:build race
+
+package zapkafka
+
+const raceEnabled = true

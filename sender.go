@@ -1,0 +1,76 @@
+package zapkafka
+
+import (
+	"context"
+	"time"
+)
+
+// sender is the goroutine that hands chunks to the producer. It is the one that
+// a producer may block; callers and the fallback writer go on without it.
+type sender struct {
+	q        *queue
+	producer Producer
+	topic    string
+	stop     context.Context // done: ends Produce and the goroutine
+	done     chan struct{}   // closed by run
+
+	records []*Record // reused: the producer gets it for the time of Produce
+}
+
+func (s *sender) run() {
+	defer close(s.done)
+	timer := newStoppedTimer()
+	defer timer.Stop()
+	for s.stop.Err() == nil {
+		c, wait := s.q.takeForProducer(time.Now())
+		if c != nil {
+			s.handOver(c)
+			continue
+		}
+		resetTimer(timer, wait)
+		select {
+		case <-s.q.wakeSender:
+		case <-timer.C:
+		case <-s.stop.Done():
+		}
+	}
+}
+
+func (s *sender) handOver(c *chunk) {
+	c.makeRecords(s.topic)
+	s.records = s.records[:0]
+	for i := range c.records {
+		s.records = append(s.records, &c.records[i])
+	}
+	flush := s.q.publish(c)
+	s.producer.Produce(s.stop, s.records)
+	for i := range s.records {
+		s.records[i] = nil // else an idle sink would keep its last block
+	}
+	if flush {
+		s.producer.Flush(s.stop)
+	}
+}
+
+// newStoppedTimer returns a timer that does not run.
+func newStoppedTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	if !t.Stop() {
+		<-t.C
+	}
+	return t
+}
+
+// resetTimer makes t fire after d, or not at all. t's channel is read by the
+// calling goroutine alone.
+func resetTimer(t *time.Timer, d time.Duration) {
+	if !t.Stop() {
+		select {
+		case <-t.C:
+		default:
+		}
+	}
+	if d != never {
+		t.Reset(d)
+	}
+}

@@ -1,0 +1,273 @@
+package zapkafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/zapkafka/zapkafka/internal/spool"
+)
+
+// shutdownOnce lets the first Shutdown do it and the others wait for it.
+type shutdownOnce struct {
+	once sync.Once
+	done chan struct{} // closed when it is over
+	err  error         // set before
+}
+
+const (
+	// shutdownGrace is how long after its deadline Shutdown may still be
+	// writing what it has not written; an expired ctx gets that much.
+	shutdownGrace = 200 * time.Millisecond
+	// closeGrace is how long after its deadline Shutdown waits for the
+	// producer's Close and for its own goroutines.
+	closeGrace = 450 * time.Millisecond
+	// closeAtLeast and closeAtMost bound the time which the producer's Close is
+	// given. Every entry has its outcome by then.
+	closeAtLeast = 100 * time.Millisecond
+	closeAtMost  = time.Second
+)
+
+// Close is Shutdown with Options.CloseTimeout.
+func (s *KafkaSyncer) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.o.CloseTimeout)
+	defer cancel()
+	return s.Shutdown(ctx)
+}
+
+// Shutdown ends the syncer: it accepts no more entries for Kafka, delivers what
+// it has, writes to the fallback what Kafka has not acknowledged when three
+// quarters of the time until ctx's deadline are over (or ctx is cancelled),
+// closes the producer, and ends its goroutines. It returns at the latest half a
+// second after ctx is done. With a ctx that has expired already it still writes
+// what it can in that half second. Without a deadline it waits for Kafka as
+// long as Options.DeliveryTimeout lets an entry wait.
+//
+// The error is nil when every entry is in Kafka or on file and the producer was
+// closed; otherwise it says what is not, a write to the fallback that hangs for
+// example.
+//
+// An entry that is logged later is written to the fallback while its caller
+// waits, at most Options.MaxWait (100 ms if that is negative). The fallback
+// itself stays open; it belongs to who opened it. Further calls of Shutdown or
+// Close wait for the first one, or for their own ctx.
+func (s *KafkaSyncer) Shutdown(ctx context.Context) error {
+	first := false
+	s.shutdown.once.Do(func() { first = true })
+	if first {
+		s.shutdown.err = s.shutDown(ctx)
+		close(s.shutdown.done)
+		return s.shutdown.err
+	}
+	select {
+	case <-s.shutdown.done:
+		return s.shutdown.err
+	case <-ctx.Done():
+		return fmt.Errorf("zapkafka: shutdown: another call is still at it: %w", ctx.Err())
+	}
+}
+
+func (s *KafkaSyncer) shutDown(ctx context.Context) error {
+	// end is when the time is over: ctx's deadline, or the moment in which it
+	// is cancelled.
+	begin := time.Now()
+	drain := ctx
+	end, limited := ctx.Deadline()
+	if limited {
+		var cancel context.CancelFunc
+		drain, cancel = context.WithDeadline(ctx, begin.Add(end.Sub(begin)*3/4))
+		defer cancel()
+	}
+
+	s.q.close()
+	w, _, answers := s.q.flush()
+	defer s.q.forget(w)
+	select {
+	case <-w.done:
+	case <-drain.Done():
+	}
+	if now := time.Now(); !limited || ctx.Err() != nil || end.Before(now) {
+		end = now // cancelled, late, or all delivered without a deadline
+	}
+
+	// Kafka's time is over. What it has not acknowledged is written first; then
+	// the client is closed, so that what is given up counts as that and not as a
+	// failure of the client.
+	s.stopSender()
+	s.q.giveUp(w.upTo, reasonClosed, answers)
+	var errs []error
+	waitUntil(w.done, end.Add(shutdownGrace))
+	errs = append(errs, s.syncFallback(end.Add(shutdownGrace)))
+	closed := s.closeProducer(end)
+
+	last := end.Add(closeGrace)
+	if !waitUntil(s.sender.done, last) {
+		errs = append(errs, errors.New("the producer's Produce did not return although its context ended"))
+	}
+	if !isClosed(w.done) {
+		s.stuck.Store(true)
+		if n := s.q.abandon(); n > 0 {
+			errs = append(errs, fmt.Errorf("%d entries are lost: the fallback did not take them in time", n))
+		}
+	}
+	close(s.writer.stop)
+	if !waitUntil(s.writer.done, last) {
+		s.stuck.Store(true)
+		errs = append(errs, errors.New("a write to the fallback has not returned: its goroutine is left behind"))
+	}
+	errs = append(errs, receiveUntil(closed, last))
+	close(s.reporter.stop)
+	if !waitUntil(s.reporter.done, last) {
+		errs = append(errs, errors.New("the error handler has not returned: its goroutine is left behind"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("zapkafka: shutdown: %w", err)
+	}
+	return nil
+}
+
+// closeProducer starts the producer's Close, on a goroutine because it might
+// break its contract and hang.
+func (s *KafkaSyncer) closeProducer(end time.Time) <-chan error {
+	closed := make(chan error, 1)
+	now := time.Now()
+	if most := now.Add(closeAtMost); end.After(most) {
+		end = most
+	}
+	if least := now.Add(closeAtLeast); end.Before(least) {
+		end = least
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), end)
+	go func() {
+		defer cancel()
+		closed <- s.producer.Close(ctx)
+	}()
+	return closed
+}
+
+// receiveUntil waits for the producer's Close.
+func receiveUntil(closed <-chan error, end time.Time) error {
+	t := time.NewTimer(time.Until(end))
+	defer t.Stop()
+	select {
+	case err := <-closed:
+		if err != nil {
+			return fmt.Errorf("close the producer: %w", err)
+		}
+		return nil
+	case <-t.C:
+		return errors.New("the producer's Close has not returned although its context ended")
+	}
+}
+
+// writeAfterShutdown writes an entry to the fallback while the caller waits.
+//
+// The write itself runs on a goroutine, because a disk that hangs must not keep
+// the caller. There is never more than one such goroutine: it has the turn.
+func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
+	s.q.acceptClosed()
+	wait := s.o.MaxWait
+	if wait <= 0 {
+		wait = defaultMaxWait
+	}
+	end := time.Now().Add(wait)
+	if s.stuck.Load() {
+		end = time.Now() // nobody else waits for it
+	}
+	if !s.takeTurn(end) {
+		return 0, s.lostAfterShutdown(lostFallbackStuck, errFallbackStuck)
+	}
+	value := line
+	if n := len(line); n > 0 && line[n-1] == '\n' {
+		value = line[:n-1]
+	}
+	oversize := len(value) > s.o.MaxEntryBytes
+	text := s.lineFor(m, value, oversize)
+	result := make(chan error, 1)
+	go func() {
+		b := spool.Batch{Text: text, Ends: []uint32{uint32(len(text))}, First: time.Now(), Last: time.Now()}
+		write := s.file.appendBatch
+		if oversize {
+			write = s.file.rejectBatch
+		}
+		n, err := write(b)
+		if n == 1 {
+			err = nil
+		}
+		s.stuck.Store(false)
+		<-s.turn
+		result <- err
+	}()
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case err := <-result:
+		if err != nil {
+			return 0, s.lostAfterShutdown(lostTo(err), err)
+		}
+		why := reasonClosed
+		if oversize {
+			why = reasonTooLarge
+		}
+		s.q.counters.fellBack[why].Add(1)
+		return len(line), nil
+	case <-timer.C:
+		s.stuck.Store(true)
+		return 0, s.lostAfterShutdown(lostFallbackStuck, errFallbackStuck)
+	}
+}
+
+var errFallbackStuck = errors.New("a write to the fallback does not return")
+
+// takeTurn waits for the use of the fallback's file.
+func (s *KafkaSyncer) takeTurn(end time.Time) bool {
+	select {
+	case s.turn <- struct{}{}:
+		return true
+	default:
+	}
+	left := time.Until(end)
+	if left <= 0 {
+		return false
+	}
+	t := time.NewTimer(left)
+	defer t.Stop()
+	select {
+	case s.turn <- struct{}{}:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// lineFor copies an entry into what goes on file for it.
+func (s *KafkaSyncer) lineFor(m *meta, value []byte, oversize bool) []byte {
+	if standsPlain(s.file, m, value) && !(oversize && s.file.keepsMeta()) {
+		return append(append(make([]byte, 0, len(value)+1), value...), '\n')
+	}
+	e := envelopeOf(s.file, m, value)
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	if oversize {
+		e.Reason, e.Size = "too large", int64(len(value))
+		if len(value) > s.q.cut {
+			e.Value, e.Cut = value[:s.q.cut], true
+		}
+	}
+	return spool.AppendEnvelope(nil, e)
+}
+
+func (s *KafkaSyncer) lostAfterShutdown(why lostReason, err error) error {
+	s.q.counters.lost[why].Add(1)
+	return fmt.Errorf("%w, and the fallback failed: %w", ErrClosed, err)
+}
+
+// acceptClosed counts an entry that came after the queue was closed.
+func (q *queue) acceptClosed() {
+	q.mu.Lock()
+	q.accepted++
+	q.mu.Unlock()
+}

@@ -1,0 +1,120 @@
+package zapkafka
+
+// Stats is the balance sheet of a [KafkaSyncer] since its start. Every entry
+// that was accepted has exactly one outcome:
+//
+//	Accepted == Acked + FellBack.Total() + Shed + Lost.Total() + PendingEntries
+//
+// It holds to the entry when nothing is under way (after Shutdown PendingEntries
+// is 0); in the middle of traffic the numbers are read one after the other and
+// can be a few entries apart.
+type Stats struct {
+	// Accepted is how many entries were given to Write, those for which there
+	// was no room included.
+	Accepted uint64
+	// Acked is how many Kafka has acknowledged.
+	Acked uint64
+	// FellBack is how many are on file, by reason.
+	FellBack FellBack
+	// Shed is how many were dropped by level in an overload. At present 0: a
+	// WriteSyncer does not know levels.
+	Shed uint64
+	// Lost is how many are neither in Kafka nor on file, by reason.
+	Lost Lost
+
+	// PendingEntries is how many have no outcome yet.
+	PendingEntries uint64
+	// PendingBytes is the memory in use for entries, in bytes, as counted
+	// against Options.BufferBytes: what waits, what is with the producer and the
+	// client's overhead for it. What a client has not let go of stays counted
+	// although it has its outcome.
+	PendingBytes int64
+
+	// PossiblyDuplicate is how many of FellBack had been given to the client:
+	// Kafka may have stored them although no acknowledgement came.
+	PossiblyDuplicate uint64
+	// LateAcked and LateFailed count reports of the client that came after the
+	// entry had gone to the fallback, by what they said. An entry of LateAcked is
+	// in Kafka and on file.
+	LateAcked, LateFailed uint64
+	// RepeatedReports counts reports on records that had been reported before: a
+	// fault of the producer, without consequence.
+	RepeatedReports uint64
+	// Cut is how many entries in the rejected file are not whole: they were over
+	// 8 MiB (or a quarter of the buffer).
+	Cut uint64
+}
+
+// FellBack counts entries that were written to the fallback, by reason.
+type FellBack struct {
+	// QueueFull: Kafka did not keep up and room got scarce.
+	QueueFull uint64
+	// DeliveryFailed: the producer reported an error.
+	DeliveryFailed uint64
+	// Deadline: no report within DeliveryTimeout.
+	Deadline uint64
+	// Sync: no report when a Sync came to the end of its time.
+	Sync uint64
+	// TooLarge: over MaxEntryBytes; these are in the rejected file.
+	TooLarge uint64
+	// Closed: no report at Shutdown, or logged after it.
+	Closed uint64
+}
+
+// Total is the sum over all reasons.
+func (f FellBack) Total() uint64 {
+	return f.QueueFull + f.DeliveryFailed + f.Deadline + f.Sync + f.TooLarge + f.Closed
+}
+
+// Lost counts entries that are nowhere, by reason.
+type Lost struct {
+	// NoRoom: the queue was full and the fallback did not keep up.
+	NoRoom uint64
+	// FallbackFailed: the fallback's write failed.
+	FallbackFailed uint64
+	// FallbackFull: the fallback has reached its cap.
+	FallbackFull uint64
+	// FallbackStuck: a write to the fallback had not returned when Shutdown, or
+	// a Write after it, came to the end of its time.
+	FallbackStuck uint64
+}
+
+// Total is the sum over all reasons.
+func (l Lost) Total() uint64 {
+	return l.NoRoom + l.FallbackFailed + l.FallbackFull + l.FallbackStuck
+}
+
+// Stats returns the balance sheet. It takes the queue's lock for a moment and
+// may be called at any time, after Shutdown too.
+func (s *KafkaSyncer) Stats() Stats { return s.q.stats() }
+
+func (q *queue) stats() Stats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c := &q.counters
+	return Stats{
+		Accepted: q.accepted,
+		Acked:    c.acked.Load(),
+		FellBack: FellBack{
+			QueueFull:      c.fellBack[reasonQueueFull].Load(),
+			DeliveryFailed: c.fellBack[reasonFailed].Load(),
+			Deadline:       c.fellBack[reasonDeadline].Load(),
+			Sync:           c.fellBack[reasonSync].Load(),
+			TooLarge:       c.fellBack[reasonTooLarge].Load(),
+			Closed:         c.fellBack[reasonClosed].Load(),
+		},
+		Lost: Lost{
+			NoRoom:         c.lost[lostNoRoom].Load(),
+			FallbackFailed: c.lost[lostFallbackFailed].Load(),
+			FallbackFull:   c.lost[lostFallbackFull].Load(),
+			FallbackStuck:  c.lost[lostFallbackStuck].Load(),
+		},
+		PendingEntries:    q.unsettledUpToLocked(q.accepted),
+		PendingBytes:      q.used,
+		PossiblyDuplicate: c.possiblyDuplicate.Load(),
+		LateAcked:         c.lateAcked.Load(),
+		LateFailed:        c.lateFailed.Load(),
+		RepeatedReports:   c.repeated.Load(),
+		Cut:               c.cut.Load(),
+	}
+}

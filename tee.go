@@ -1,0 +1,57 @@
+package zapkafka
+
+import (
+	"errors"
+	"io"
+	"sync"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// Tee returns a WriteSyncer that writes each entry to all of the given writers,
+// in their order, and is safe for concurrent use: two topics, or Kafka and the
+// console. Unlike zapcore.NewMultiWriteSyncer behind zapcore.Lock it puts no
+// common lock around them, so that a Sync of one holds up no Write, and its Sync
+// reaches all of them at once, so that their time limits do not add up. A writer
+// that is not safe for concurrent use gets a lock of its own.
+//
+// Write returns the errors of all writers, joined. A nil writer panics.
+func Tee(writers ...io.Writer) zapcore.WriteSyncer {
+	t := &teeSyncer{}
+	for _, w := range writers {
+		if isNil(w) {
+			panic("zapkafka: Tee: a writer is nil")
+		}
+		t.all = append(t.all, writeSyncer(w))
+	}
+	return t
+}
+
+type teeSyncer struct{ all []zapcore.WriteSyncer }
+
+func (t *teeSyncer) Write(p []byte) (int, error) {
+	var errs []error
+	for _, ws := range t.all {
+		if _, err := ws.Write(p); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if errs != nil {
+		return 0, errors.Join(errs...)
+	}
+	return len(p), nil
+}
+
+func (t *teeSyncer) Sync() error {
+	errs := make([]error, len(t.all))
+	var wg sync.WaitGroup
+	for i, ws := range t.all {
+		wg.Add(1)
+		go func(i int, ws zapcore.WriteSyncer) {
+			defer wg.Done()
+			errs[i] = ws.Sync()
+		}(i, ws)
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
