@@ -211,8 +211,13 @@ fetch_jars() {
 	[[ $(cat "$lib/.complete" 2>/dev/null) != "$stamp" ]] || return 0
 	command -v mvn >/dev/null ||
 		die "mvn not found: install Apache Maven, 3.6 or later (Debian: maven); it fetches Kafka's jars"
-	say "fetching Kafka's jars with Maven (about 55 MB, once)"
 	mkdir -p "$base"
+	if command -v flock >/dev/null; then
+		exec 8>"$base/lib.lock"
+		flock -w 600 8
+		[[ $(cat "$lib/.complete" 2>/dev/null) != "$stamp" ]] || return 0 # another one was faster
+	fi
+	say "fetching Kafka's jars with Maven (about 55 MB, once)"
 	local new
 	new=$(mktemp -d "$base/lib.XXXXXX")
 	if ! mvn -q -B -f "$pom" dependency:copy-dependencies \
@@ -292,7 +297,7 @@ start_node() {
 		}
 	fi
 	# A process group of its own: Ctrl-C in a terminal is for the test, not for
-	# the broker. The lock must not live on in the broker.
+	# the broker. The locks (8, 9) must not live on in the broker.
 	local pid
 	pid=$(
 		set -m
@@ -301,14 +306,14 @@ start_node() {
 			-Dorg.slf4j.simpleLogger.showDateTime=true \
 			"-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS" \
 			-cp "$lib/*" kafka.Kafka "$dir/server.properties" \
-			</dev/null >"$dir/server.log" 2>&1 9>&- &
+			</dev/null >"$dir/server.log" 2>&1 8>&- 9>&- &
 		echo $!
 	)
 	echo "$pid $(start_time "$pid")" >"$dir/pid"
 }
 
-# nohup becomes java a moment after its start: until then the command line is
-# not yet that of the broker.
+# ready waits until every node answers. It goes by the start time alone: in the
+# first moment the process has not yet the command line of the broker.
 ready() {
 	local deadline=$((SECONDS + start_timeout)) node pid began dir
 	for node in $(nodes); do
@@ -359,11 +364,11 @@ stop() {
 			say "node $node does not run"
 			continue
 		fi
-		kill -TERM "$pid"
-		kill -CONT "$pid" # a frozen process would never see the SIGTERM
+		kill -TERM "$pid" 2>/dev/null || true
+		kill -CONT "$pid" 2>/dev/null || true # a frozen process would never see the SIGTERM
 		if ! gone "$pid" "$node" "$stop_timeout"; then
 			say "node $node did not stop within $stop_timeout s: SIGKILL"
-			kill -KILL "$pid"
+			kill -KILL "$pid" 2>/dev/null || true
 			gone "$pid" "$node" 5 || die "process $pid does not end"
 		fi
 		rm -f "$(node_dir "$node")/pid"
