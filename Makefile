@@ -1,0 +1,96 @@
+# The commands for people. Each acts on every module: a directory with a go.mod
+# is one, and a new one is picked up by itself. GNU make 4.3 and bash.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+
+EACH := . scripts/lib.sh; each_module
+
+GOVULNCHECK_VERSION := v1.9.0
+
+# Flags for go test, e.g. make test TESTFLAGS='-run TestSync -v'.
+TESTFLAGS ?=
+# What make bench runs, and for how long each.
+BENCH ?= .
+BENCHTIME ?= 1s
+# How long make fuzz runs each fuzz test.
+FUZZTIME ?= 10s
+# What make consume reads.
+TOPIC ?= test
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: all
+all: lint tidy-lint build test ## lint, tidy-lint, build and test
+
+.PHONY: build
+build: ## compile every module
+	@$(EACH) go build ./...
+
+.PHONY: lint
+lint: ## gofmt, go vet, golangci-lint (installed into bin/ at first), shellcheck
+	@scripts/lint.sh
+
+.PHONY: tidy-lint
+tidy-lint: ## fail if a go.mod or go.sum is not tidy
+	@scripts/tidy-lint.sh
+
+.PHONY: tidy
+tidy: ## go mod tidy in every module
+	@$(EACH) go mod tidy
+
+.PHONY: test
+test: ## test every module; needs Go alone, with a C compiler also -race
+	@scripts/test.sh $(TESTFLAGS)
+
+.PHONY: test-floor
+test-floor: ## test the root module with the oldest Go it supports
+	@scripts/floor.sh $(TESTFLAGS)
+
+.PHONY: cross-build
+cross-build: ## compile the root module for other systems
+	@scripts/cross-build.sh
+
+.PHONY: root-deps
+root-deps: ## check that the root module needs zap alone
+	@scripts/root-deps.sh
+
+.PHONY: cover
+cover: ## coverage of every module
+	@scripts/cover.sh
+
+.PHONY: bench
+bench: ## benchmarks of every module; BENCH=regexp BENCHTIME=1s
+	@$(EACH) go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz test for FUZZTIME=10s
+	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+.PHONY: vulncheck
+vulncheck: ## known vulnerabilities in what the modules depend on
+	@$(EACH) go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
+
+.PHONY: demo
+demo: ## the library at work, on an embedded broker or on KAFKA_BROKERS
+	@cd examples && go run ./quickstart
+
+.PHONY: integration
+integration: ## tests on a real Kafka, started here unless KAFKA_BROKERS is set
+	@scripts/integration.sh $(TESTFLAGS)
+
+.PHONY: kafka-start
+kafka-start: ## start a real Kafka without Docker; needs a JDK and Maven
+	@scripts/kafka.sh start
+
+.PHONY: kafka-stop
+kafka-stop: ## stop it
+	@scripts/kafka.sh stop
+
+.PHONY: consume
+consume: ## follow TOPIC=test on Docker's Kafka or that of kafka-start
+	@scripts/consume.sh '$(TOPIC)'

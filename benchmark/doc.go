@@ -1,0 +1,2 @@
+// Package benchmark compares zapkafka with other ways to log to Kafka.
+package benchmark

@@ -1,0 +1,3 @@
+// Package integration holds the tests that need a real Kafka: make integration
+// runs them.
+package integration

@@ -1,0 +1,2 @@
+// Package franz hands log entries to Kafka through franz-go.
+package franz

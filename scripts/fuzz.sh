@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Runs every fuzz test of every module for FUZZTIME each (10s).
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+count=0
+for module in $(modules); do
+	cd "$root/$module"
+	for package in $(go list ./...); do
+		for name in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
+			printf -- '--- %s: %s\n' "$package" "$name"
+			go test -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-10s}" "$package"
+			count=$((count + 1))
+		done
+	done
+done
+echo "$count fuzz tests run"

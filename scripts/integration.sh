@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Runs the integration tests on a real Kafka: on the one that KAFKA_BROKERS
+# names, else on one of its own, which it stops afterwards.
+#   scripts/integration.sh [FLAGS FOR GO TEST]
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+kafka=$root/scripts/kafka.sh
+started=
+
+cleanup() {
+	local rc=$?
+	trap - EXIT INT TERM
+	if [[ -n $started ]]; then
+		((rc == 0)) || { echo "--- the end of the broker's log" && "$kafka" log | tail -n 20; } || true
+		"$kafka" stop || true
+	fi
+	exit $rc
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+[[ -f $root/integration/go.mod ]] || {
+	echo 'there is no integration/ here' >&2
+	exit 1
+}
+
+own=$("$kafka" env)
+own=${own#*=}
+if [[ -z ${KAFKA_BROKERS:-} ]]; then
+	"$kafka" status >/dev/null || started=yes
+	"$kafka" start
+	KAFKA_BROKERS=$own
+fi
+export KAFKA_BROKERS
+
+# Tests freeze and kill the broker through the script, so they are given it only
+# where the broker is the script's.
+if [[ $KAFKA_BROKERS == "$own" ]] && "$kafka" status >/dev/null; then
+	export KAFKA_SCRIPT=$kafka
+else
+	unset KAFKA_SCRIPT
+fi
+
+flags=()
+if race_works; then
+	export CGO_ENABLED=1
+	flags=(-race)
+else
+	export CGO_ENABLED=0
+	echo 'NOTE: no working C compiler here: tests run WITHOUT -race'
+fi
+
+printf -- '--- integration: KAFKA_BROKERS=%s go test%s\n' "$KAFKA_BROKERS" "${flags[*]:+ ${flags[*]}}"
+cd "$root/integration"
+go test ${flags[@]+"${flags[@]}"} -count=1 -timeout 10m "$@" ./...

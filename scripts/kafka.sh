@@ -1,0 +1,522 @@
+#!/usr/bin/env bash
+# Runs a real Apache Kafka for tests, on loopback, without Docker: the jars
+# come from Maven Central, everything else stays under .kafka/.
+set -euo pipefail
+
+usage() {
+	cat <<'USAGE'
+usage: scripts/kafka.sh COMMAND
+
+  start                 start Kafka and wait until it answers; does nothing if
+                        it runs, thaws it if it is paused, keeps what is stored
+  stop                  end it in good order (thaws it first if it is paused)
+  kill                  end it with SIGKILL, as a crash would; data stays
+  pause, resume         freeze and thaw it (SIGSTOP, SIGCONT)
+  restart               stop, then start
+  status                running, paused or stopped; exit status 0, 0 or 3
+  env                   print KAFKA_BROKERS=host:port, for eval or a .env file
+  topic list
+  topic create NAME [PARTITIONS] [CONFIG=VALUE ...]
+  topic describe NAME
+  topic delete NAME
+  consume [TOPIC] [--count | --follow]
+                        print the topic from its start to its end; --count
+                        prints the number of records only, --follow goes on
+                        until interrupted
+  log                   print the end of the broker's log
+  clean                 stop, and delete the stored data (the jars stay)
+
+environment:
+  KAFKA_PORT            port on 127.0.0.1 (9092); the controller takes the port
+                        1000 above it. Another port is another Kafka with its
+                        own data, so several can run side by side
+  KAFKA_TOPIC           topic that start creates (test); empty: none
+  KAFKA_PARTITIONS      its number of partitions (4)
+  KAFKA_HEAP            heap of the broker (512m)
+  KAFKA_START_TIMEOUT   seconds that start waits for an answer (60)
+  KAFKA_DIR             where everything is kept (.kafka in the repository)
+USAGE
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+pom=$root/scripts/kafka/pom.xml
+
+host=127.0.0.1
+port=${KAFKA_PORT:-9092}
+topic=${KAFKA_TOPIC-test}
+partitions=${KAFKA_PARTITIONS:-4}
+heap=${KAFKA_HEAP:-512m}
+start_timeout=${KAFKA_START_TIMEOUT:-60}
+stop_timeout=20
+base=${KAFKA_DIR:-$root/.kafka}
+lib=$base/lib
+# Any base64url UUID will do; a fixed one keeps old data usable.
+cluster_id=emFwa2Fma2EtdGVzdHMtMQ
+
+say() { printf 'kafka: %s\n' "$*" >&2; }
+die() {
+	say "$*"
+	exit 1
+}
+
+case $port in
+'' | *[!0-9]*) die "KAFKA_PORT=$port is not a port number" ;;
+esac
+((port >= 1024 && port <= 64535)) || die "KAFKA_PORT=$port: take one from 1024 to 64535 (the controller takes the port 1000 above it)"
+brokers=$host:$port
+
+if [[ $port == 9092 ]]; then
+	cluster=$base
+else
+	cluster=$base/port-$port
+fi
+
+# --- nodes -------------------------------------------------------------------
+# One node today. Whatever is known of a node is asked of these functions by
+# its number, so that more nodes and more listeners have one place to go.
+
+nodes() { echo 1; }
+node_dir() { echo "$cluster/node-$1"; }
+node_port() { echo $((port + $1 - 1)); }
+node_controller_port() { echo $((port + 1000 + $1 - 1)); }
+
+# The address at which the node listens for clients, and the listener's name.
+node_listener() { echo "PLAINTEXT://$host:$(node_port "$1")"; }
+security_protocols() { echo "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"; }
+
+write_properties() {
+	local node=$1 dir
+	dir=$(node_dir "$node")
+	cat >"$dir/server.properties" <<PROPERTIES
+# Written by scripts/kafka.sh at every start: edits are lost.
+process.roles=broker,controller
+node.id=$node
+controller.quorum.bootstrap.servers=$host:$(node_controller_port "$node")
+controller.listener.names=CONTROLLER
+listeners=$(node_listener "$node"),CONTROLLER://$host:$(node_controller_port "$node")
+advertised.listeners=$(node_listener "$node")
+listener.security.protocol.map=$(security_protocols)
+inter.broker.listener.name=PLAINTEXT
+log.dirs=$dir/data
+
+# A topic that nobody created is an error, as in most production clusters.
+auto.create.topics.enable=false
+num.partitions=4
+
+# After a crash the controller lets the node in again when its old session has
+# expired: at the default of 9 s every start after kill would take 13 s.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+
+# One broker cannot keep three copies of the internal topics.
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+PROPERTIES
+}
+
+# --- processes ---------------------------------------------------------------
+
+# start_time PID prints when the process began: with the PID it names one
+# process, also after the system has given the number to another.
+start_time() {
+	local stat fields
+	if [[ -r /proc/$1/stat ]]; then
+		stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+		read -ra fields <<<"${stat##*) }" # after the name, which may hold blanks
+		[[ ${fields[0]} != Z ]] || return 1
+		echo "${fields[19]}"
+	else
+		ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' '_'
+	fi
+}
+
+command_line() {
+	if [[ -r /proc/$1/cmdline ]]; then
+		tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null
+	else
+		ps -ww -o command= -p "$1" 2>/dev/null
+	fi
+}
+
+# node_pid NODE prints the PID of the node's process, and fails if the process
+# that we started is no more. No signal is sent to a PID that it did not print.
+node_pid() {
+	local dir pid began
+	dir=$(node_dir "$1")
+	[[ -f $dir/pid ]] || return 1
+	read -r pid began <"$dir/pid" || return 1
+	[[ $pid =~ ^[0-9]+$ && -n $began ]] || return 1
+	[[ $(start_time "$pid") == "$began" ]] || return 1
+	[[ $(command_line "$pid") == *"$dir/server.properties"* ]] || return 1
+	echo "$pid"
+}
+
+is_paused() {
+	local stat
+	if [[ -r /proc/$1/stat ]]; then
+		stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+		stat=${stat##*) }
+		[[ ${stat:0:1} == [Tt] ]]
+	else
+		[[ $(ps -o state= -p "$1" 2>/dev/null) == T* ]]
+	fi
+}
+
+# gone PID NODE SECONDS waits for the end of a process.
+gone() {
+	local deadline=$((SECONDS + $3))
+	while [[ $(node_pid "$2") == "$1" ]]; do
+		((SECONDS < deadline)) || return 1
+		sleep 0.1
+	done
+}
+
+port_answers() { (exec 3<>"/dev/tcp/$host/$1") 2>/dev/null; }
+
+# One command at a time changes a cluster, where flock(1) exists.
+lock() {
+	mkdir -p "$cluster"
+	command -v flock >/dev/null || return 0
+	exec 9>"$cluster/lock"
+	flock -w 120 9 || die "another scripts/kafka.sh is at work in $cluster"
+}
+
+# --- jars and tools ----------------------------------------------------------
+
+find_java() {
+	java=java
+	if [[ -n ${JAVA_HOME:-} && -x $JAVA_HOME/bin/java ]]; then
+		java=$JAVA_HOME/bin/java
+	fi
+	local version
+	version=$("$java" -version 2>&1) ||
+		die "java not found: install a JDK, 17 or later (Debian: openjdk-17-jre-headless), or set JAVA_HOME"
+	version=${version#*\"}
+	version=${version%%[.\"-]*}
+	if ! [[ $version =~ ^[0-9]+$ ]] || ((version < 17)); then
+		die "Kafka needs Java 17 or later, and $java is $version: set JAVA_HOME"
+	fi
+}
+
+fetch_jars() {
+	local stamp
+	stamp=$(cksum <"$pom")
+	[[ $(cat "$lib/.complete" 2>/dev/null) != "$stamp" ]] || return 0
+	command -v mvn >/dev/null ||
+		die "mvn not found: install Apache Maven, 3.6 or later (Debian: maven); it fetches Kafka's jars"
+	mkdir -p "$base"
+	if command -v flock >/dev/null; then
+		exec 8>"$base/lib.lock"
+		flock -w 600 8
+		[[ $(cat "$lib/.complete" 2>/dev/null) != "$stamp" ]] || return 0 # another one was faster
+	fi
+	say "fetching Kafka's jars with Maven (about 55 MB, once)"
+	local new
+	new=$(mktemp -d "$base/lib.XXXXXX")
+	if ! mvn -q -B -f "$pom" dependency:copy-dependencies \
+		-DincludeScope=runtime -DoutputDirectory="$new" >"$base/mvn.log" 2>&1 </dev/null; then
+		rm -rf "$new"
+		tail -n 20 "$base/mvn.log" >&2
+		die "Maven could not fetch the jars; all it said is in $base/mvn.log"
+	fi
+	echo "$stamp" >"$new/.complete"
+	rm -rf "$lib"
+	mv "$new" "$lib"
+}
+
+# tool CLASS ARGUMENTS... runs one of Kafka's command-line tools.
+tool() {
+	"$java" -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC \
+		-Dorg.slf4j.simpleLogger.defaultLogLevel=off -cp "$lib/*" "$@"
+}
+
+topics() { tool org.apache.kafka.tools.TopicCommand --bootstrap-server "$brokers" "$@"; }
+
+create_topic() {
+	local name=$1 count=${2:-4} config args=() out
+	shift $(($# < 2 ? $# : 2))
+	[[ $count =~ ^[1-9][0-9]*$ ]] || die "topic $name: $count is not a number of partitions"
+	for config in "$@"; do
+		args+=(--config "$config")
+	done
+	out=$(topics --create --if-not-exists --topic "$name" --partitions "$count" \
+		--replication-factor 1 ${args[@]+"${args[@]}"} 2>&1) || {
+		printf '%s\n' "$out" >&2
+		return 1
+	}
+	# What is left out is a remark about dots and underscores in one name.
+	printf '%s\n' "$out" | sed '/^WARNING: Due to limitations/d; /^$/d'
+}
+
+# metadata_answers: the broker knows itself, and every partition has a leader,
+# which after a crash comes a moment later.
+metadata_answers() {
+	local out
+	if command -v kcat >/dev/null; then
+		out=$(kcat -b "$brokers" -L -m 2 2>/dev/null) || return 1
+		[[ $out == *" broker "*" at $brokers"* && $out != *"leader -1"* ]]
+	else
+		out=$(topics --describe --unavailable-partitions 2>/dev/null) || return 1
+		[[ -z $out ]]
+	fi
+}
+
+# need_running ends the script unless a broker answers at the address.
+need_running() {
+	port_answers "$port" || die "nothing answers at $brokers: scripts/kafka.sh start"
+	local pid
+	if pid=$(node_pid 1) && is_paused "$pid"; then
+		die "Kafka at $brokers is paused: scripts/kafka.sh resume"
+	fi
+}
+
+# --- commands ----------------------------------------------------------------
+
+start_node() {
+	local node=$1 dir
+	dir=$(node_dir "$node")
+	mkdir -p "$dir"
+	rm -f "$dir/pid"
+	local p
+	for p in "$(node_port "$node")" "$(node_controller_port "$node")"; do
+		! port_answers "$p" || die "another program listens on $host:$p: stop it, or set KAFKA_PORT to a free port"
+	done
+	write_properties "$node"
+	if [[ ! -f $dir/data/meta.properties ]]; then
+		tool kafka.tools.StorageTool format --standalone -t "$cluster_id" \
+			-c "$dir/server.properties" >"$dir/format.log" 2>&1 || {
+			cat "$dir/format.log" >&2
+			die "the data directory $dir/data could not be formatted"
+		}
+	fi
+	# A process group of its own: Ctrl-C in a terminal is for the test, not for
+	# the broker. The locks (8, 9) must not live on in the broker.
+	local pid
+	pid=$(
+		set -m
+		nohup "$java" "-Xms$heap" "-Xmx$heap" -XX:+UseG1GC \
+			-Djava.awt.headless=true \
+			-Dorg.slf4j.simpleLogger.showDateTime=true \
+			"-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS" \
+			-cp "$lib/*" kafka.Kafka "$dir/server.properties" \
+			</dev/null >"$dir/server.log" 2>&1 8>&- 9>&- &
+		echo $!
+	)
+	echo "$pid $(start_time "$pid")" >"$dir/pid"
+}
+
+# ready waits until every node answers. It goes by the start time alone: in the
+# first moment the process has not yet the command line of the broker.
+ready() {
+	local deadline=$((SECONDS + start_timeout)) node pid began dir
+	for node in $(nodes); do
+		dir=$(node_dir "$node")
+		read -r pid began <"$dir/pid"
+		until port_answers "$(node_port "$node")" && metadata_answers; do
+			if [[ -z $began || $(start_time "$pid") != "$began" ]]; then
+				tail -n 30 "$dir/server.log" >&2
+				die "node $node ended while it started; its log is $dir/server.log"
+			fi
+			if ((SECONDS >= deadline)); then
+				tail -n 30 "$dir/server.log" >&2
+				die "node $node did not answer within $start_timeout s; its log is $dir/server.log (scripts/kafka.sh stop ends it)"
+			fi
+			sleep 0.1
+		done
+	done
+}
+
+start() {
+	find_java
+	lock
+	fetch_jars
+	local node pid
+	for node in $(nodes); do
+		if pid=$(node_pid "$node"); then
+			if is_paused "$pid"; then
+				kill -CONT "$pid"
+				say "was paused: resumed"
+			fi
+		else
+			start_node "$node"
+		fi
+	done
+	ready
+	if [[ -n $topic ]]; then
+		create_topic "$topic" "$partitions" >&2 || die "topic $topic could not be created"
+	fi
+	say "running at $brokers (pid $(node_pid 1))"
+}
+
+stop() {
+	lock
+	local node pid
+	for node in $(nodes); do
+		if ! pid=$(node_pid "$node"); then
+			rm -f "$(node_dir "$node")/pid"
+			say "node $node does not run"
+			continue
+		fi
+		kill -TERM "$pid" 2>/dev/null || true
+		kill -CONT "$pid" 2>/dev/null || true # a frozen process would never see the SIGTERM
+		if ! gone "$pid" "$node" "$stop_timeout"; then
+			say "node $node did not stop within $stop_timeout s: SIGKILL"
+			kill -KILL "$pid" 2>/dev/null || true
+			gone "$pid" "$node" 5 || die "process $pid does not end"
+		fi
+		rm -f "$(node_dir "$node")/pid"
+		say "node $node stopped"
+	done
+}
+
+# send SIGNAL WORD sends the signal to all nodes, which have to run.
+send() {
+	local node pid
+	for node in $(nodes); do
+		pid=$(node_pid "$node") || die "node $node does not run"
+		kill "-$1" "$pid"
+		say "node $node $2"
+	done
+}
+
+crash() {
+	lock
+	local node pid
+	for node in $(nodes); do
+		pid=$(node_pid "$node") || die "node $node does not run"
+		kill -KILL "$pid"
+		gone "$pid" "$node" 5 || die "process $pid does not end"
+		rm -f "$(node_dir "$node")/pid"
+		say "node $node killed"
+	done
+}
+
+status() {
+	local node pid state rc=0
+	for node in $(nodes); do
+		if pid=$(node_pid "$node"); then
+			state=running
+			! is_paused "$pid" || state=paused
+			echo "node $node $state at $host:$(node_port "$node") (pid $pid)"
+		else
+			echo "node $node stopped"
+			rc=3
+		fi
+	done
+	return $rc
+}
+
+topic_command() {
+	local verb=${1:-}
+	[[ -n $verb ]] || die "topic list|create|describe|delete"
+	shift
+	[[ $verb == list || $# -gt 0 ]] || die "topic $verb: name of the topic?"
+	find_java
+	fetch_jars
+	need_running
+	case $verb in
+	list) topics --list ;;
+	create) create_topic "$@" ;;
+	describe) topics --describe --topic "$1" ;;
+	delete) topics --delete --topic "$1" ;;
+	*) die "topic $verb: there are list, create, describe and delete" ;;
+	esac
+}
+
+# Without kcat: the console consumer has no "up to the end", so it is told how
+# many records there are.
+consume_with_tools() {
+	local name=$1 mode=$2 first last total
+	if [[ $mode == follow ]]; then
+		tool org.apache.kafka.tools.consumer.ConsoleConsumer \
+			--bootstrap-server "$brokers" --topic "$name" --from-beginning
+		return
+	fi
+	offsets() {
+		tool org.apache.kafka.tools.GetOffsetShell --bootstrap-server "$brokers" \
+			--topic-partitions "$name" --time "$1" | awk -F: '{ n += $3 } END { print n + 0 }'
+	}
+	first=$(offsets earliest)
+	last=$(offsets latest)
+	total=$((last - first))
+	if ((total == 0)); then
+		[[ $mode != count ]] || echo 0
+		return
+	fi
+	local err
+	err=$(mktemp)
+	if [[ $mode == count ]]; then
+		tool org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$brokers" \
+			--topic "$name" --from-beginning --max-messages "$total" --timeout-ms 15000 >/dev/null 2>"$err" || true
+		sed -n 's/^Processed a total of \([0-9]*\) messages$/\1/p' "$err"
+	else
+		tool org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$brokers" \
+			--topic "$name" --from-beginning --max-messages "$total" --timeout-ms 15000 2>"$err" || cat "$err" >&2
+	fi
+	rm -f "$err"
+}
+
+consume() {
+	local name='' mode=all arg
+	for arg in "$@"; do
+		case $arg in
+		--count) mode=count ;;
+		--follow) mode=follow ;;
+		-*) die "consume: $arg is not an option; there are --count and --follow" ;;
+		*) name=$arg ;;
+		esac
+	done
+	name=${name:-${topic:-test}}
+	find_java
+	fetch_jars
+	need_running
+	topics --list | grep -qxF -- "$name" || die "there is no topic $name: scripts/kafka.sh topic create $name"
+	if ! command -v kcat >/dev/null; then
+		consume_with_tools "$name" "$mode"
+		return
+	fi
+	case $mode in
+	all) kcat -b "$brokers" -C -t "$name" -o beginning -e -q ;;
+	follow) kcat -b "$brokers" -C -t "$name" -o beginning -q -u ;;
+	count) kcat -b "$brokers" -C -t "$name" -o beginning -e -q -f '\n' | wc -l | tr -d ' ' ;;
+	esac
+}
+
+clean() {
+	local node
+	stop
+	for node in $(nodes); do
+		rm -rf "$(node_dir "$node")"
+	done
+	[[ $cluster == "$base" ]] || rm -rf "$cluster"
+	say "data deleted"
+}
+
+command=${1:-help}
+[[ $# -eq 0 ]] || shift
+case $command in
+start) start ;;
+stop) stop ;;
+kill) crash ;;
+pause) send STOP paused ;;
+resume) send CONT resumed ;;
+restart) (stop) && start ;;
+status) status ;;
+env) echo "KAFKA_BROKERS=$brokers" ;;
+topic) topic_command "$@" ;;
+consume) consume "$@" ;;
+log) for node in $(nodes); do tail -n 50 "$(node_dir "$node")/server.log"; done ;;
+clean) clean ;;
+help | -h | --help) usage ;;
+*)
+	usage >&2
+	die "there is no command $command"
+	;;
+esac

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Tests every module with nothing but Go: no Kafka, no Docker, and where there
+# is no C compiler without the race detector, which it then says.
+#   scripts/test.sh [FLAGS FOR GO TEST]
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+# Modules that are cgo through and through.
+needs_cgo=' producer/confluent '
+
+# Tests against a real Kafka are `make integration`.
+unset KAFKA_BROKERS KAFKA_SCRIPT
+
+without=
+if race_works; then
+	export CGO_ENABLED=1
+	flags=(-race)
+else
+	export CGO_ENABLED=0
+	flags=()
+	without='no working C compiler here: tests run WITHOUT -race'
+	for module in $(modules); do
+		[[ $needs_cgo != *" $module "* ]] || without+=", and not at all in $module"
+	done
+	printf 'NOTE: %s\n' "$without"
+fi
+
+failed=()
+for module in $(modules); do
+	[[ -z $without || $needs_cgo != *" $module "* ]] || continue
+	printf -- '--- %s: go test%s\n' "$module" "${flags[*]:+ ${flags[*]}}"
+	(cd "$root/$module" && go test ${flags[@]+"${flags[@]}"} -timeout 5m "$@" ./...) || failed+=("$module")
+done
+
+[[ -z $without ]] || printf 'NOTE: %s\n' "$without"
+if ((${#failed[@]})); then
+	printf 'FAILED in: %s\n' "${failed[*]}" >&2
+	exit 1
+fi
