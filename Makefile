@@ -8,7 +8,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 EACH := . scripts/lib.sh; each_module
 
-GOVULNCHECK_VERSION := v1.9.0
+GOVULNCHECK_VERSION := v1.8.0
 
 # Flags for go test, e.g. make test TESTFLAGS='-run TestSync -v'.
 TESTFLAGS ?=

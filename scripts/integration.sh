@@ -12,7 +12,7 @@ cleanup() {
 	local rc=$?
 	trap - EXIT INT TERM
 	if [[ -n $started ]]; then
-		((rc == 0)) || { echo "--- the end of the broker's log" && "$kafka" log | tail -n 20; } || true
+		((rc == 0)) || { echo "--- the broker's last warnings" && "$kafka" log | grep -E ' (WARN|ERROR|FATAL) ' | tail -n 15; } || true
 		"$kafka" stop || true
 	fi
 	exit $rc

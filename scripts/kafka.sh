@@ -23,7 +23,8 @@ usage: scripts/kafka.sh COMMAND
                         print the topic from its start to its end; --count
                         prints the number of records only, --follow goes on
                         until interrupted
-  log                   print the end of the broker's log
+  log                   print the broker's log since its last start (what was
+                        before is in server.log.1)
   clean                 stop, and delete the stored data (the jars stay)
 
 environment:
@@ -289,6 +290,7 @@ start_node() {
 		! port_answers "$p" || die "another program listens on $host:$p: stop it, or set KAFKA_PORT to a free port"
 	done
 	write_properties "$node"
+	[[ ! -f $dir/server.log ]] || mv "$dir/server.log" "$dir/server.log.1"
 	if [[ ! -f $dir/data/meta.properties ]]; then
 		tool kafka.tools.StorageTool format --standalone -t "$cluster_id" \
 			-c "$dir/server.properties" >"$dir/format.log" 2>&1 || {
@@ -512,7 +514,7 @@ status) status ;;
 env) echo "KAFKA_BROKERS=$brokers" ;;
 topic) topic_command "$@" ;;
 consume) consume "$@" ;;
-log) for node in $(nodes); do tail -n 50 "$(node_dir "$node")/server.log"; done ;;
+log) for node in $(nodes); do cat "$(node_dir "$node")/server.log"; done ;;
 clean) clean ;;
 help | -h | --help) usage ;;
 *)
