@@ -214,6 +214,9 @@ func newTestSyncer(t testing.TB, p Producer, f *memoryFile, o *Options) *KafkaSy
 	if o.ErrorHandler == nil {
 		o.ErrorHandler = func(error) {}
 	}
+	if o.CloseTimeout == 0 {
+		o.CloseTimeout = time.Second // for producers that hold records to the end
+	}
 	s, err := NewKafkaSyncer(p, "test", f, o)
 	if err != nil {
 		t.Fatal(err)

@@ -182,7 +182,9 @@ func TestStalledDiskHoldsUpAFewCallsOnly(t *testing.T) {
 	p.handle = p.hold
 	f := newStall()
 	const maxWait = 50 * time.Millisecond
-	s, err := NewKafkaSyncer(p, "test", f, &Options{BufferBytes: 4 << 20, MaxWait: maxWait, ErrorHandler: func(error) {}})
+	s, err := NewKafkaSyncer(p, "test", f, &Options{
+		BufferBytes: 4 << 20, MaxWait: maxWait, CloseTimeout: time.Second, ErrorHandler: func(error) {},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
