@@ -53,7 +53,7 @@ func BenchmarkWrite(b *testing.B) {
 		}
 		defer f.Close()
 		ws := &zapcore.BufferedWriteSyncer{WS: f, Size: 256 << 10}
-		defer ws.Stop()
+		defer func() { _ = ws.Stop() }()
 		parallel(b, ws)
 	})
 }

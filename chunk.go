@@ -4,14 +4,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.uber.org/zap/zapcore"
 )
 
 // meta is what is known of an entry beside its encoded line. The zero meta is
 // what Write has to offer: the syncer's topic, no key, and the time at which
 // the entry's chunk was begun.
 type meta struct {
-	level   zapcore.Level
 	time    time.Time
 	topic   string // "" for the syncer's
 	key     []byte

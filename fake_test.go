@@ -105,12 +105,6 @@ func (p *fakeProducer) takeHeld() []*Record {
 	return held
 }
 
-func (p *fakeProducer) heldCount() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.held)
-}
-
 func (p *fakeProducer) acknowledged() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,7 +130,7 @@ func (p *fakeProducer) Close(context.Context) error {
 // memoryFile is a fallback in memory.
 type memoryFile struct {
 	mu    sync.Mutex
-	texts [][]byte // one a Write: one buffer that grows would stop the "disk" at each doubling
+	texts [][]byte                    // one a Write: one buffer that grows would stop the "disk" at each doubling
 	write func(p []byte) (int, error) // nil: all is taken
 	syncs int
 }

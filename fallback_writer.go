@@ -289,9 +289,9 @@ func (f *fsyncRequests) wrote() {
 }
 
 // want asks for an fsync. It returns nil if everything written is on the disk.
-// Otherwise the returned function gives the error of the fsync and true, once
+// Otherwise the returned function gives true and the error of the fsync, once
 // it is over, or a channel that is closed on the next change.
-func (f *fsyncRequests) want() func() (error, bool, <-chan struct{}) {
+func (f *fsyncRequests) want() func() (over bool, change <-chan struct{}, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.dirty {
@@ -300,16 +300,16 @@ func (f *fsyncRequests) want() func() (error, bool, <-chan struct{}) {
 		return nil
 	}
 	number := f.wanted
-	return func() (error, bool, <-chan struct{}) {
+	return func() (bool, <-chan struct{}, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.done >= number {
-			return f.err, true, nil
+			return true, nil, f.err
 		}
 		if f.change == nil {
 			f.change = make(chan struct{})
 		}
-		return nil, false, f.change
+		return false, f.change, nil
 	}
 }
 

@@ -167,7 +167,7 @@ func (s *KafkaSyncer) syncFallback(end time.Time) error {
 	}
 	wake(s.q.wakeWriter)
 	for {
-		err, over, change := ask()
+		over, change, err := ask()
 		if over {
 			if err != nil {
 				return fmt.Errorf("zapkafka: sync the fallback: %w", err)

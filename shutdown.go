@@ -244,7 +244,7 @@ func (s *KafkaSyncer) takeTurn(end time.Time) bool {
 
 // lineFor copies an entry into what goes on file for it.
 func (s *KafkaSyncer) lineFor(m *meta, value []byte, oversize bool) []byte {
-	if standsPlain(s.file, m, value) && !(oversize && s.file.keepsMeta()) {
+	if standsPlain(s.file, m, value) && (!oversize || !s.file.keepsMeta()) {
 		return append(append(make([]byte, 0, len(value)+1), value...), '\n')
 	}
 	e := envelopeOf(s.file, m, value)
