@@ -317,6 +317,37 @@ func TestLongLines(t *testing.T) {
 	wantValues(t, dir, "a", long, "b")
 }
 
+// TestLineBeyondAllBounds is a line that the reader must not hold in memory.
+func TestLineBeyondAllBounds(t *testing.T) {
+	const size = maxLine + 3 // with "\nb\n" at its end
+	r := newReader(segmentName(1)+textExt, hugeLine(size), size, nil, 0)
+	var d *DamageError
+	if _, err := r.Next(); !errors.As(err, &d) || d.Length != maxLine+1 || !strings.Contains(d.Reason, "longer") {
+		t.Errorf("Next: %v, want damage of %d bytes", err, maxLine+1)
+	}
+	if e, err := r.Next(); err != nil || string(e.Value) != "b" {
+		t.Errorf("Next behind it: %q, %v", e.Value, err)
+	}
+}
+
+// hugeLine is a file of that size.
+type hugeLine int64
+
+func (size hugeLine) ReadAt(p []byte, off int64) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+		switch int64(size) - off - int64(i) {
+		case 3, 1:
+			p[i] = '\n'
+		case 2:
+			p[i] = 'b'
+		case 0:
+			return i, io.EOF
+		}
+	}
+	return len(p), nil
+}
+
 func TestReadAllStops(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, dir, Options{})
