@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -76,6 +77,26 @@ func TestRowDamage(t *testing.T) {
 			if _, err := readRow(bytes.NewReader(bad), int64(len(bad)), &row, nil); err == nil {
 				t.Errorf("bit %d of byte %d flipped, and the row was read", bit, i)
 			}
+		}
+	}
+}
+
+// TestRowNonsense has rows with right checksums that make no sense.
+func TestRowNonsense(t *testing.T) {
+	for name, spoil := range map[string]func(row []byte) []byte{
+		"no entries":             func(row []byte) []byte { row[12] = 0; return row },
+		"more entries than room": func(row []byte) []byte { row[13] = 1; return row },
+		"negative offset":        func(row []byte) []byte { row[23] = 0x80; return row },
+		"huge text":              func(row []byte) []byte { row[27] = 0xff; return row },
+		"lengths below the text": func(row []byte) []byte { row[24]++; return row },
+		"lengths above the text": func(row []byte) []byte { row[24]--; return row },
+		"a line of length 0":     func(row []byte) []byte { row[rowFixed] = 0; return row },
+		"a length without end":   func(row []byte) []byte { row[rowFixed+1] = 0x80; return row },
+	} {
+		bad := resealed(spoil(appendRow(nil, 5, batchOf("a", "bb"))))
+		var row indexRow
+		if _, err := readRow(bytes.NewReader(bad), int64(len(bad)), &row, nil); err == nil || !strings.Contains(err.Error(), "impossible") {
+			t.Errorf("%s: %v, want an error", name, err)
 		}
 	}
 }

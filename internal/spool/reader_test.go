@@ -317,6 +317,35 @@ func TestLongLines(t *testing.T) {
 	wantValues(t, dir, "a", long, "b")
 }
 
+// TestLineBeyondAllBounds is a line that the reader must not hold in memory.
+func TestLineBeyondAllBounds(t *testing.T) {
+	const size = maxLine + 3 // with "\nb\n" at its end
+	r := newReader(segmentName(1)+textExt, hugeLine(size), size, nil, 0)
+	var d *DamageError
+	if _, err := r.Next(); !errors.As(err, &d) || d.Length != maxLine+1 || !strings.Contains(d.Reason, "longer") {
+		t.Errorf("Next: %v, want damage of %d bytes", err, maxLine+1)
+	}
+	if e, err := r.Next(); err != nil || string(e.Value) != "b" {
+		t.Errorf("Next behind it: %q, %v", e.Value, err)
+	}
+}
+
+// hugeLine is a file of that size.
+type hugeLine int64
+
+func (size hugeLine) ReadAt(p []byte, off int64) (int, error) {
+	const tail = "\nb\n"
+	if left := int64(size) - int64(len(tail)) - off; left > 0 {
+		if int64(len(p)) > left {
+			p = p[:left]
+		}
+		return copy(p, manyX), nil
+	}
+	return strings.NewReader(tail).ReadAt(p, off-int64(size)+int64(len(tail)))
+}
+
+var manyX = bytes.Repeat([]byte("x"), 64<<10)
+
 func TestReadAllStops(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, dir, Options{})

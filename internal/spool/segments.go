@@ -69,19 +69,18 @@ func ReadAll(dir string, visit func(Entry) error) error {
 func readFile(r *Reader, visit func(Entry) error) (damage []error, err error) {
 	for {
 		e, err := r.Next()
-		if err == io.EOF {
-			return damage, nil
-		}
-		var d *DamageError
-		switch {
-		case errors.As(err, &d):
-			damage = append(damage, err)
-		case err != nil:
-			return append(damage, err), nil
-		default:
+		if err == nil {
 			if err := visit(e); err != nil {
 				return damage, err
 			}
+			continue
+		}
+		if err == io.EOF {
+			return damage, nil
+		}
+		damage = append(damage, err)
+		if d := (*DamageError)(nil); !errors.As(err, &d) {
+			return damage, nil // the rest cannot be read
 		}
 	}
 }
