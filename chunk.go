@@ -3,7 +3,6 @@ package zapkafka
 import (
 	"sync/atomic"
 	"time"
-
 )
 
 // meta is what is known of an entry beside its encoded line. The zero meta is

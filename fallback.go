@@ -8,8 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/zapkafka/zapkafka/internal/spool"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/zapkafka/zapkafka/internal/spool"
 )
 
 // DefaultFallbackBytes is the cap of a [Fallback] unless its options say

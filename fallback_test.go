@@ -11,9 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zapkafka/zapkafka/internal/spool"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/zapkafka/zapkafka/internal/spool"
 )
 
 func mustOpenFallback(t testing.TB, dir string, o *FallbackOptions) *Fallback {

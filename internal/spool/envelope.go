@@ -200,7 +200,7 @@ type wireHeader struct {
 // some. The result shares no memory with line.
 func ParseEnvelope(line []byte) (Envelope, error) {
 	if !isEnvelope(line) {
-		return Envelope{}, errors.New("not an envelope: the line does not begin with " + envelopePrefix)
+		return Envelope{}, fmt.Errorf("not an envelope: the line does not begin with %s", envelopePrefix)
 	}
 	// The JSON decoder would put U+FFFD in the place of a damaged byte and call
 	// it well.

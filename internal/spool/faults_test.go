@@ -68,11 +68,11 @@ func (f *faultFS) OpenFile(name string, flag int, perm os.FileMode) (file, error
 	if err := f.do("open", name); err != nil {
 		return nil, err
 	}
-	real, err := f.osFS.OpenFile(name, flag, perm)
+	under, err := f.osFS.OpenFile(name, flag, perm)
 	if err != nil {
 		return nil, err
 	}
-	return &faultFile{file: real, fs: f, name: name}, nil
+	return &faultFile{file: under, fs: f, name: name}, nil
 }
 
 func (f *faultFS) SyncDir(name string) error {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The sizes and places of the index; FORMAT.md has them in words.
+// The sizes and places of the index; DESIGN.md has them in words.
 const (
 	indexMagic   = "\x89ZKIDX\r\n"
 	indexVersion = 1

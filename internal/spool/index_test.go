@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"hash/crc32"
 	"io"
 	"reflect"
@@ -110,7 +111,7 @@ func FuzzRow(f *testing.F) {
 		var row indexRow
 		_, err := readRow(bytes.NewReader(raw), int64(len(raw)), &row, nil)
 		if err != nil {
-			if err == io.EOF && len(raw) > 0 {
+			if errors.Is(err, io.EOF) && len(raw) > 0 {
 				t.Fatal("bytes left, and the index ended")
 			}
 			return

@@ -65,7 +65,7 @@ func (l *lineFile) write(text []byte, ends []uint32) (lines int, grown int64, er
 	// error it is the file that counts, not what the call says.
 	if cut := l.f.Truncate(l.size + int64(whole)); cut != nil {
 		l.torn = true
-		err = fmt.Errorf("%w; cutting the torn line off failed too: %v", err, cause(cut))
+		err = fmt.Errorf("%w; cutting the torn line off failed too: %w", err, cause(cut))
 		l.size += int64(whole)
 		return lines, int64(n), err
 	}

@@ -24,7 +24,7 @@ func ownForParent(dir string) int {
 		return 1
 	}
 	fmt.Println(s.Dir())
-	io.Copy(io.Discard, os.Stdin)
+	_, _ = io.Copy(io.Discard, os.Stdin)
 	return 0 // without Close: the end of a process gives up the lock
 }
 

@@ -206,7 +206,7 @@ func (r *Reader) readRow() {
 			}
 			err = errors.New("index rows overlap")
 		}
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			r.indexErr = err
 		}
 		r.index = nil
@@ -277,7 +277,7 @@ func (r *Reader) nextLine() (Entry, error) {
 		if length <= maxLine {
 			r.line = append(r.line, part...)
 		}
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
 		r.pos += length

@@ -218,7 +218,7 @@ func readMarked(t *testing.T, path string) (entries string, damage []*DamageErro
 		e, err := r.Next()
 		var d *DamageError
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return strings.Join(marked, " "), damage, r.IndexError()
 		case errors.As(err, &d):
 			damage = append(damage, d)
@@ -374,7 +374,7 @@ func FuzzReader(f *testing.F) {
 				t.Fatal("the reader does not come to an end")
 			}
 			e, err := r.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			var d *DamageError

@@ -75,7 +75,7 @@ func readFile(r *Reader, visit func(Entry) error) (damage []error, err error) {
 			}
 			continue
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return damage, nil
 		}
 		damage = append(damage, err)

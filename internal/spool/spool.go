@@ -1,6 +1,6 @@
 // Package spool is the directory of the fallback: entries that Kafka did not
 // take, in plain text files which people can read, with an index beside each
-// for the way back. FORMAT.md describes the files to the byte.
+// for the way back. DESIGN.md describes the files to the byte.
 package spool
 
 import (
