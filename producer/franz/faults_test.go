@@ -16,6 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
+
+	"github.com/zapkafka/zapkafka"
 )
 
 // reserve returns a port of loopback on which nobody listens.
@@ -473,9 +475,16 @@ func TestHooks(t *testing.T) {
 			c := newCluster(t)
 			p := start(t, c.ListenAddrs(), limits(time.Second), nil, kgo.WithHooks(h))
 			rs, o := records(3000, numbered)
+			for i, r := range rs {
+				r.Headers = []zapkafka.Header{{Key: "own", Value: numbered(i)}}
+			}
 			p.Produce(t.Context(), rs)
 			o.wantAcked(t)
-			stored(t, c, len(rs))
+			for _, r := range stored(t, c, len(rs)) {
+				if len(r.Headers) == 0 || string(r.Headers[0].Value) != string(r.Value) {
+					t.Fatalf("record %q has headers %v", r.Value, r.Headers)
+				}
+			}
 
 			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: -1})
 			rs, o = records(3000, numbered)

@@ -269,9 +269,17 @@ func closeWithin(t *testing.T, p *Producer, o *outcomes, limit time.Duration) {
 	t.Logf("Close with %v took %v", limit, took)
 }
 
+// many is as many records as can be reported in a tenth of a second with ease.
+func many() int {
+	if raceEnabled {
+		return 3000
+	}
+	return 50000
+}
+
 func TestCloseWithBrokerMute(t *testing.T) {
 	p := start(t, []string{muteBroker(t)}, limits(30*time.Second), nil)
-	rs, o := records(50000, numbered)
+	rs, o := records(many(), numbered)
 	p.Produce(t.Context(), rs)
 	closeWithin(t, p, o, 200*time.Millisecond)
 	o.wantFailed(t, 0, kgo.ErrClientClosed)
@@ -285,7 +293,7 @@ func TestCloseWithBrokerFrozen(t *testing.T) {
 	p.Produce(t.Context(), rs)
 	o.wantAcked(t)
 	n.freeze()
-	rs, o = records(100000, numbered)
+	rs, o = records(many(), numbered)
 	p.Produce(t.Context(), rs)
 	closeWithin(t, p, o, 300*time.Millisecond)
 }
