@@ -263,8 +263,12 @@ func closeWithin(t *testing.T, p *Producer, o *outcomes, limit time.Duration) {
 	if n := o.pending(); n > 0 || err != nil {
 		t.Errorf("Close: %v, %d records without an outcome", err, n)
 	}
-	// The tenth of a second of the contract, and one for a busy machine.
-	if took > limit+200*time.Millisecond {
+	// The tenth of a second of the contract, and some for a busy machine.
+	slack := 200 * time.Millisecond
+	if raceEnabled {
+		slack = time.Second
+	}
+	if took > limit+slack {
 		t.Errorf("Close with %v took %v", limit, took)
 	}
 	t.Logf("Close with %v took %v", limit, took)
@@ -273,7 +277,7 @@ func closeWithin(t *testing.T, p *Producer, o *outcomes, limit time.Duration) {
 // many is as many records as can be reported in a tenth of a second with ease.
 func many() int {
 	if raceEnabled {
-		return 3000
+		return 300
 	}
 	return 50000
 }
