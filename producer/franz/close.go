@@ -2,7 +2,7 @@ package franz
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -55,8 +55,6 @@ func (p *Producer) closeClient(ctx context.Context, client *kgo.Client) error {
 	if ctx.Err() == nil && p.inflight.Load() > 0 {
 		p.drain(ctx, client)
 	}
-	grace := time.NewTimer(closeGrace)
-	defer grace.Stop()
 	p.reports.stop()
 	closed := make(chan struct{})
 	go func() { // in a goroutine: hooks of the user run in it
@@ -67,13 +65,16 @@ func (p *Producer) closeClient(ctx context.Context, client *kgo.Client) error {
 	}()
 	// The client returns from Close before it has run all promises
 	// (kgo/producer.go, promiseBatch: they have a goroutine of their own).
+	ended, grace := ctx.Done(), (<-chan time.Time)(nil)
 	for wait := closed; wait != nil || p.inflight.Load() > 0; {
 		select {
 		case <-wait:
 			wait = nil
 		case <-p.idle:
-		case <-grace.C:
-			return errors.New("franz: the client was not closed in time: a hook blocks, or records are still being reported")
+		case <-ended:
+			ended, grace = nil, time.After(closeGrace)
+		case <-grace:
+			return fmt.Errorf("franz: the client was not closed in time, %d records have not been reported yet (does a hook block?)", p.inflight.Load())
 		}
 	}
 	return nil

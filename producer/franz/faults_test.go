@@ -16,6 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
+
+	"github.com/zapkafka/zapkafka"
 )
 
 // reserve returns a port of loopback on which nobody listens.
@@ -122,15 +124,9 @@ func TestBrokerFreezesAndGoesOn(t *testing.T) {
 	p.Produce(t.Context(), warm)
 	o.wantAcked(t)
 	n.freeze()
-	dials := n.dials.Load()
 	rs, o := records(20000, func(i int) []byte { return numbered(i + 100) })
 	p.Produce(t.Context(), rs)
-	for deadline := time.Now().Add(patience); n.dials.Load() == dials; { // the request has timed out
-		if time.Now().After(deadline) {
-			t.Fatal("no new connection to a broker that does not answer")
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	n.awaitDials(1) // the request has timed out
 	n.thaw()
 	begin := time.Now()
 	o.wantAcked(t)
@@ -163,6 +159,27 @@ func TestConnectionClosedInRequest(t *testing.T) {
 		t.Errorf("%d connections were cut, want 3", cuts.Load())
 	}
 	stored(t, c, len(rs))
+}
+
+// A proxy in front of a broker that restarts takes connections and hangs up. To
+// the client this looks like a misconfiguration.
+func TestProxyHangsUp(t *testing.T) {
+	c := newCluster(t)
+	n := newNetwork(t)
+	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.dialer())
+	rs, o := records(100, numbered)
+	p.Produce(t.Context(), rs)
+	o.wantAcked(t)
+	n.hangingUp(true)
+	rs, o = records(100, numbered)
+	p.Produce(t.Context(), rs)
+	n.awaitDials(20)
+	if o.pending() != 100 {
+		_, err := o.failed()
+		t.Fatalf("%d of 100 records have failed long before their deadline: %v", 100-o.pending(), err)
+	}
+	n.hangingUp(false)
+	o.wantAcked(t)
 }
 
 // What is acknowledged is stored, and once, though connections are cut all the
@@ -307,7 +324,7 @@ func TestUnknownTopic(t *testing.T) {
 		t.Error("records were given up before their deadline")
 	}
 	reportedWithin(t, o, begin, delivery)
-	o.wantFailed(t, 0, nil)
+	o.wantFailed(t, 0, context.DeadlineExceeded) // and not sooner, for the topic may come
 	if n := len(log.all()); n != 1 {
 		t.Errorf("%d errors at the handler, want 1: %v", n, log.all())
 	}
@@ -329,6 +346,8 @@ func TestTopicIsMadeLate(t *testing.T) {
 
 func TestClientCreatesTopic(t *testing.T) {
 	c := newCluster(t, kfake.AllowAutoTopicCreation())
+	// Brokers go on saying "unknown" for a moment: that is no news.
+	slow := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "made", Err: kerr.UnknownTopicOrPartition, Count: 3})
 	log := newErrorLog()
 	p := start(t, c.ListenAddrs(), limits(30*time.Second), log, kgo.AllowAutoTopicCreation())
 	rs, o := records(100, numbered)
@@ -337,9 +356,24 @@ func TestClientCreatesTopic(t *testing.T) {
 	}
 	p.Produce(t.Context(), rs)
 	o.wantAcked(t)
+	if slow.Hits() != 3 {
+		t.Errorf("the topic was asked for %d times before it was there, want 3", slow.Hits())
+	}
 	if errs := log.all(); len(errs) > 0 {
 		t.Errorf("errors at the handler: %v", errs)
 	}
+}
+
+// When it stays away all the same, the handler hears what the option needs.
+func TestClientMayNotCreateTopic(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	log := newErrorLog()
+	p := start(t, c.ListenAddrs(), limits(30*time.Second), log, kgo.AllowAutoTopicCreation())
+	rs, _ := records(1, numbered)
+	rs[0].Topic = "missing"
+	p.Produce(t.Context(), rs)
+	log.wait(t, "the broker's setting", func(err error) bool { return strings.Contains(err.Error(), "auto.create.topics.enable") })
 }
 
 func createTopic(t *testing.T, c *kfake.Cluster, name string) { admin(t, c, name, false) }
@@ -473,9 +507,16 @@ func TestHooks(t *testing.T) {
 			c := newCluster(t)
 			p := start(t, c.ListenAddrs(), limits(time.Second), nil, kgo.WithHooks(h))
 			rs, o := records(3000, numbered)
+			for i, r := range rs {
+				r.Headers = []zapkafka.Header{{Key: "own", Value: numbered(i)}}
+			}
 			p.Produce(t.Context(), rs)
 			o.wantAcked(t)
-			stored(t, c, len(rs))
+			for _, r := range stored(t, c, len(rs)) {
+				if len(r.Headers) == 0 || string(r.Headers[0].Value) != string(r.Value) {
+					t.Fatalf("record %q has headers %v", r.Value, r.Headers)
+				}
+			}
 
 			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: -1})
 			rs, o = records(3000, numbered)

@@ -39,6 +39,7 @@ type network struct {
 	on *sync.Cond
 
 	frozen  bool
+	hangUp  bool
 	closed  bool
 	proxies map[string]net.Listener // by the broker's address
 	conns   map[net.Conn]bool
@@ -107,6 +108,10 @@ func (n *network) accept(l net.Listener, host string) {
 func (n *network) add(c net.Conn) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.hangUp {
+		c.Close()
+		return !n.closed
+	}
 	if n.closed {
 		c.Close()
 		return false
@@ -150,6 +155,26 @@ func (n *network) setFrozen(frozen bool) {
 	defer n.mu.Unlock()
 	n.frozen = frozen
 	n.on.Broadcast()
+}
+
+// hangingUp makes every connection end as soon as it is made, as behind a proxy
+// without a broker.
+func (n *network) hangingUp(yes bool) {
+	n.mu.Lock()
+	n.hangUp = yes
+	n.mu.Unlock()
+	n.cut()
+}
+
+// awaitDials waits for more connections to have been asked for.
+func (n *network) awaitDials(more int64) {
+	n.t.Helper()
+	want := n.dials.Load() + more
+	for deadline := time.Now().Add(patience); n.dials.Load() < want; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			n.t.Fatal("no new connection was asked for")
+		}
+	}
 }
 
 // cut closes every connection; new ones can be made.

@@ -3,116 +3,121 @@ package franz
 import (
 	"fmt"
 	"math/rand"
-	"os"
 	"runtime"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/zapkafka/zapkafka"
 )
 
+// liveHeap returns the bytes that a garbage collection leaves.
 func liveHeap() int64 {
 	runtime.GC()
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
-func liveHeap1() int64 {
-	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
 
-func lineOf(size int, random bool, r *rand.Rand) []byte {
-	if !random {
-		return logLine(r, size)
-	}
-	b := make([]byte, size)
-	r.Read(b)
-	return b
-}
-
-func logLine(r *rand.Rand, size int) []byte {
+// logLine returns an entry as zap writes it, which compresses as such do.
+func logLine(rnd *rand.Rand, size int) []byte {
 	var b []byte
 	for len(b) < size {
 		b = fmt.Appendf(b, `{"level":"info","logtime":"2026-01-02T03:04:%06.3f","caller":"api/order.go:%d","msg":"order accepted","order":%d,"user":"u%d","took":"%dms"}`,
-			r.Float64()*60, r.Intn(900), r.Int63(), r.Intn(1e6), r.Intn(1000))
+			rnd.Float64()*60, rnd.Intn(900), rnd.Int63(), rnd.Intn(1e6), rnd.Intn(1000))
 	}
-	c := make([]byte, size)
-	copy(c, b)
-	return c
+	return append(make([]byte, 0, size), b[:size]...)
 }
 
-func TestOverheadExplore(t *testing.T) {
-	if os.Getenv("EXPLORE") == "" {
-		t.Skip()
+func noise(rnd *rand.Rand, size int) []byte {
+	b := make([]byte, size)
+	rnd.Read(b)
+	return b
+}
+
+// TestOverhead measures the live heap that 16 MiB of values cost beside
+// themselves and their Records, and holds the declared overhead against it.
+func TestOverhead(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates too")
 	}
 	for _, brokers := range []int{1, 3} {
-		for _, random := range []bool{false, true} {
-			for _, size := range []int{50, 200, 1000} {
-				explore(t, brokers, 12, true, random, size, 16<<20)
-			}
+		for _, size := range []int{50, 200, 1000} {
+			t.Run(fmt.Sprintf("%d brokers/%d B/log lines", brokers, size), func(t *testing.T) { measureOverhead(t, brokers, size, logLine) })
+			t.Run(fmt.Sprintf("%d brokers/%d B/noise", brokers, size), func(t *testing.T) { measureOverhead(t, brokers, size, noise) })
 		}
 	}
-	explore(t, 1, 12, false, false, 200, 16<<20)
 }
 
-func explore(t *testing.T, brokers, parts int, warm, random bool, size, total int) {
-	c, err := kfake.NewCluster(kfake.NumBrokers(brokers), kfake.SeedTopics(int32(parts), topic), kfake.BlackholeProduce())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	nw := newNetwork(t)
-	p, err := New(c.ListenAddrs(), nw.dialer())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Start(limits(60*time.Second), nil); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		ctx, cancel := ctxDone()
-		defer cancel()
-		p.Close(ctx)
-	}()
-	if !warm {
-		nw.freeze()
-	}
+func measureOverhead(t *testing.T, brokers, size int, value func(*rand.Rand, int) []byte) {
+	const total, call = 16 << 20, 1300
+	c := newCluster(t, kfake.NumBrokers(brokers), kfake.SeedTopics(12, topic), kfake.BlackholeProduce())
+	n := newNetwork(t)
+	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.dialer())
 	rnd := rand.New(rand.NewSource(1))
-	if warm {
-		for range 20 {
-			rs, o := records(2000, func(int) []byte { return lineOf(size, random, rnd) })
-			p.Produce(t.Context(), rs)
-			o.wait(t, patience)
-		}
-		nw.freeze()
+	for range 20 { // the pools are filled, and five requests may be under way
+		rs, o := records(call, func(int) []byte { return value(rnd, size) })
+		p.Produce(t.Context(), rs)
+		o.wantAcked(t)
 	}
-	n := total / size
-	rs := make([]*zapkafka.Record, n)
+	n.freeze()
+	rs := make([]*zapkafka.Record, total/size)
 	for i := range rs {
-		rs[i] = zapkafka.NewRecord(topic, lineOf(size, random, rnd), nil)
+		rs[i] = zapkafka.NewRecord(topic, value(rnd, size), nil)
 	}
-	before := liveHeap()
-	for i := 0; i < n; i += 1300 {
-		p.Produce(t.Context(), rs[i:min(i+1300, n)])
+	// What earlier tests left in pools goes with the second and third collection.
+	before := min(liveHeap(), liveHeap(), liveHeap(), liveHeap())
+	var worst, last int64
+	sample := func() {
+		last = liveHeap() - before
+		worst = max(worst, last)
 	}
-	var worst int64
-	begin := time.Now()
-	for time.Since(begin) < 8*time.Second {
-		worst = max(worst, liveHeap1()-before)
-		time.Sleep(100 * time.Millisecond)
+	for i := 0; i < len(rs); i += call {
+		p.Produce(t.Context(), rs[i:min(i+call, len(rs))])
+		if i/call%8 == 0 {
+			sample()
+		}
 	}
-	settled := liveHeap() - before
-	t.Logf("brokers %d parts %2d warm %v random %-5v size %4d: worst %5.1f MiB = %4d B/rec = %4d%%; settled %5.1f MiB = %d B/rec", brokers, parts, warm, random, size,
-		float64(worst)/(1<<20), worst/int64(n), worst*100/int64(n*size), float64(settled)/(1<<20), settled/int64(n))
+	for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); {
+		sample()
+	}
 	runtime.KeepAlive(rs)
+	declared := int64(len(rs)*overhead.RecordBytes + total*overhead.ValuePercent/100)
+	t.Logf("%d records: at worst %.1f MiB = %d B a record, at last %d B a record; declared %d B", len(rs),
+		float64(worst)/(1<<20), worst/int64(len(rs)), last/int64(len(rs)), declared/int64(len(rs)))
+	if worst > declared {
+		t.Errorf("%d bytes held, %d declared", worst, declared)
+	}
+	if last < int64(len(rs)*160) {
+		t.Errorf("%d bytes for %d records cannot be: the measurement is broken", last, len(rs))
+	}
 }
 
-var _ = kgo.ErrClientClosed
+// TestAllocations pins what handing records over allocates, ours and the
+// client's, with nothing else going on in the process.
+func TestAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates too")
+	}
+	c := newCluster(t, kfake.BlackholeProduce())
+	n := newNetwork(t)
+	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.dialer())
+	warm, o := records(5000, numbered)
+	p.Produce(t.Context(), warm)
+	o.wantAcked(t)
+	n.freeze()
+	const calls, call = 50, 1300
+	rs, _ := records(calls*call, numbered)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := 0; i < len(rs); i += call {
+		p.Produce(t.Context(), rs[i:i+call])
+	}
+	runtime.ReadMemStats(&after)
+	perRecord := float64(after.Mallocs-before.Mallocs) / float64(len(rs))
+	t.Logf("%.4f allocations a record", perRecord)
+	if perRecord > 0.03 {
+		t.Errorf("%.4f allocations a record, want at most 0.03", perRecord)
+	}
+}
