@@ -111,6 +111,9 @@ func (l *ledger) compare(b *balance, logged int) {
 	if uint64(b.topic) < s.Acked {
 		l.problem("%d entries are acknowledged, but only %d are in the topic", s.Acked, b.topic)
 	}
+	if uint64(b.both) > s.PossiblyDuplicate {
+		l.problem("%d entries are in the topic and on file, but the sink knows of %d at most", b.both, s.PossiblyDuplicate)
+	}
 	if uint64(l.lines) != s.FellBack.Total() {
 		l.problem("the fallback has %d lines, and %d entries are said to be there", l.lines, s.FellBack.Total())
 	}

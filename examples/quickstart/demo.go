@@ -16,11 +16,12 @@ import (
 
 // settings are what a run of the demo is made with.
 type settings struct {
-	brokers string // as in KAFKA_BROKERS; empty: an embedded broker
+	kafka   string // as in KAFKA_BROKERS; empty: an embedded broker
 	out     io.Writer
 	inPlace bool          // out is a terminal: the progress line is overwritten
 	entries int           // of each goroutine
 	pace    time.Duration // in which they are logged
+	outage  time.Duration // of the embedded broker, at most until the sink is shut down
 }
 
 // demo is one run: the sink's surroundings, and what it is checked against.
@@ -69,12 +70,12 @@ func prepare(ctx context.Context, s settings) (_ *demo, err error) {
 			err = errors.Join(err, d.end(true))
 		}
 	}()
-	if s.brokers == "" {
+	if s.kafka == "" {
 		if d.embedded, err = startBroker(); err != nil {
 			return nil, fmt.Errorf("start the embedded broker: %w", err)
 		}
 		d.brokers = d.embedded.addrs()
-	} else if d.brokers, err = splitBrokers(s.brokers); err != nil {
+	} else if d.brokers, err = splitBrokers(s.kafka); err != nil {
 		return nil, err
 	}
 	d.topic = fmt.Sprintf("quickstart-%s-%06x", time.Now().UTC().Format("20060102-150405"), rand.N(1<<24))
@@ -106,7 +107,7 @@ func (d *demo) log(ctx context.Context) error {
 	var group sync.WaitGroup
 	if d.embedded != nil {
 		group.Go(func() {
-			if err := d.embedded.outage(over, d.pace*3/8, d.pace/4); err != nil {
+			if err := d.embedded.outage(over, d.pace*3/8, d.outage); err != nil {
 				d.trouble = append(d.trouble, err.Error())
 			}
 		})

@@ -65,11 +65,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	well, err := run(ctx, settings{
-		brokers: os.Getenv("KAFKA_BROKERS"),
+		kafka:   os.Getenv("KAFKA_BROKERS"),
 		out:     os.Stdout,
 		inPlace: isTerminal(os.Stdout),
 		entries: 10_000,
 		pace:    16 * time.Second,
+		outage:  4 * time.Second,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
