@@ -28,7 +28,7 @@ func createTopic(ctx context.Context, brokers []string, topic string) error {
 		kgo.RequestRetries(2), // what does not answer now is not there
 	)
 	if err != nil {
-		return err
+		return fmt.Errorf("KAFKA_BROKERS is %q: %w", strings.Join(brokers, ","), err)
 	}
 	defer cl.Close()
 	if err := cl.Ping(ctx); err != nil {
