@@ -50,7 +50,7 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 
-	producer := kafka{} // franz.New([]string{"localhost:9092"})
+	producer := kafka{} // elsewhere: what franz.New returns for the addresses of the brokers
 	fallback, err := zapkafka.OpenFallback(filepath.Join(dir, "fallback"), nil)
 	if err != nil {
 		panic(err)

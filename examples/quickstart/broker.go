@@ -163,20 +163,24 @@ func (g *gate) reopen() error {
 	for {
 		l, err := net.Listen(g.addr.Network(), g.addr.String())
 		if err == nil {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			if g.closed {
-				return l.Close()
-			}
-			g.inner = l
-			g.changed.Broadcast()
-			return nil
+			return g.use(l)
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("the embedded broker could not come back: %w", err)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+}
+
+func (g *gate) use(l net.Listener) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return l.Close()
+	}
+	g.inner = l
+	g.changed.Broadcast()
+	return nil
 }
 
 // Close ends Accept for good.

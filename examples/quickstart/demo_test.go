@@ -144,7 +144,8 @@ func TestUnreachableKafka(t *testing.T) {
 	}
 	addr := free.Addr().String()
 	free.Close()
-	for kafka, want := range map[string]string{addr: "cannot reach Kafka at " + addr, " , ": "names no broker"} {
+	for _, c := range [][2]string{{addr, "cannot reach Kafka at " + addr}, {" , ", "names no broker"}, {"host:port", "KAFKA_BROKERS"}} {
+		kafka, want := c[0], c[1]
 		s.kafka = kafka
 		begin := time.Now()
 		well, err := run(t.Context(), s)
