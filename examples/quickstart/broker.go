@@ -32,9 +32,9 @@ func (b *broker) addrs() []string { return b.cluster.ListenAddrs() }
 
 func (b *broker) state() string {
 	if b.gate.isShut() {
-		return "STOPPED"
+		return "broker DOWN"
 	}
-	return "up"
+	return "broker up"
 }
 
 // outage stops the broker at the given time from now, for as long as said or

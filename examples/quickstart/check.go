@@ -152,7 +152,7 @@ func (b *balance) well() bool {
 
 // whereabouts is the line before the last.
 func (b *balance) whereabouts() string {
-	return fmt.Sprintf("ids found: %d in the topic, %d on file, %d of them in both (the sink expected %d at most)",
+	return fmt.Sprintf("ids found: %d in the topic, %d on file, %d in both (possibly duplicate by the sink's account: %d)",
 		b.topic, b.file, b.both, b.PossiblyDuplicate)
 }
 

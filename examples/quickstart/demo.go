@@ -131,7 +131,7 @@ func (d *demo) log(ctx context.Context) error {
 // running is told of the syncer as soon as there is one.
 func (d *demo) running(s *zapkafka.KafkaSyncer) {
 	d.syncer = s
-	state := func(zapkafka.Stats) string { return "broker " + d.embedded.state() }
+	state := func(zapkafka.Stats) string { return d.embedded.state() }
 	if d.embedded == nil {
 		state = (&answers{}).state
 	}

@@ -25,7 +25,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // short is the demo in little time.
 func short(t *testing.T) (settings, *output) {
-	t.Setenv("TMPDIR", t.TempDir())
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	t.Setenv("TMP", dir) // its name on Windows
 	out := &output{}
 	return settings{out: out, entries: 400, pace: 2 * time.Second, outage: time.Second / 2}, out
 }
@@ -109,7 +111,7 @@ func TestDemoInterrupted(t *testing.T) {
 	s.outage = time.Hour
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	out.on("STOPPED", cancel)
+	out.on("DOWN", cancel)
 	well, err := run(ctx, s)
 	if err != nil || !well {
 		t.Fatalf("run: %v, %v\n%s", well, err, out)
@@ -158,6 +160,22 @@ func TestUnreachableKafka(t *testing.T) {
 	}
 }
 
+// A broker that takes connections and says nothing, as a frozen one does.
+func TestSilentKafka(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	s, _ := short(t)
+	s.kafka = silent.Addr().String()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := run(ctx, s); err == nil || !strings.Contains(err.Error(), "cannot reach Kafka at "+s.kafka+": no answer within ") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestProgressInPlace(t *testing.T) {
 	var out bytes.Buffer
 	p := newProgress(&out, true)
@@ -173,14 +191,14 @@ func TestProgressInPlace(t *testing.T) {
 
 func TestAnswers(t *testing.T) {
 	var a answers
-	if got := a.state(zapkafka.Stats{Acked: 1, PendingEntries: 5}); got != "brokers answer" {
+	if got := a.state(zapkafka.Stats{Acked: 1, PendingEntries: 5}); got != "broker up" {
 		t.Errorf("at the start: %q", got)
 	}
 	a.since = a.since.Add(-3 * time.Second)
-	if got := a.state(zapkafka.Stats{Acked: 1, PendingEntries: 9}); got != "brokers SILENT for 3 s" {
+	if got := a.state(zapkafka.Stats{Acked: 1, PendingEntries: 9}); got != "SILENT for 3s" {
 		t.Errorf("after 3 s without an acknowledgement: %q", got)
 	}
-	if got := a.state(zapkafka.Stats{Acked: 2, PendingEntries: 9}); got != "brokers answer" {
+	if got := a.state(zapkafka.Stats{Acked: 2, PendingEntries: 9}); got != "broker up" {
 		t.Errorf("after an acknowledgement: %q", got)
 	}
 }

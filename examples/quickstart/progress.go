@@ -43,7 +43,8 @@ func (p *progress) start(stats func() zapkafka.Stats, state func(zapkafka.Stats)
 				more = false // one last time
 			}
 			s := stats()
-			p.line(fmt.Sprintf("%5.1f s  accepted %6d  acked %6d  fallback %5d  pending %5d  %s",
+			// Not over 79 columns: a line that wraps cannot be overwritten.
+			p.line(fmt.Sprintf("%4.1fs  accepted %6d acked %6d fallback %5d pending %5d %s",
 				time.Since(begin).Seconds(), s.Accepted, s.Acked, s.FellBack.Total(), s.PendingEntries, state(s)))
 		}
 	})
@@ -100,7 +101,7 @@ func (a *answers) state(s zapkafka.Stats) string {
 		a.acked, a.since = s.Acked, now
 	}
 	if silent := now.Sub(a.since); silent >= time.Second {
-		return fmt.Sprintf("brokers SILENT for %.0f s", silent.Seconds())
+		return fmt.Sprintf("SILENT for %.0fs", silent.Seconds())
 	}
-	return "brokers answer"
+	return "broker up"
 }

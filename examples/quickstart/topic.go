@@ -14,14 +14,14 @@ import (
 
 const (
 	partitions = 3
-	// reachTime is how long the brokers have to answer at the start.
-	reachTime = 8 * time.Second
+	// reachTime is how long the brokers have to answer at the start, createTime
+	// how long they have for the topic then.
+	reachTime  = 6 * time.Second
+	createTime = 10 * time.Second
 )
 
 // createTopic makes the topic, and returns when it can be written to.
 func createTopic(ctx context.Context, brokers []string, topic string) error {
-	ctx, cancel := context.WithTimeout(ctx, reachTime)
-	defer cancel()
 	cl, err := kgo.NewClient(
 		kgo.SeedBrokers(brokers...),
 		kgo.DialTimeout(3*time.Second),
@@ -31,17 +31,15 @@ func createTopic(ctx context.Context, brokers []string, topic string) error {
 		return fmt.Errorf("KAFKA_BROKERS is %q: %w", strings.Join(brokers, ","), err)
 	}
 	defer cl.Close()
-	if err := cl.Ping(ctx); err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("no answer within %v", reachTime)
-		}
+	if err := reach(ctx, cl); err != nil {
 		return fmt.Errorf("cannot reach Kafka at %s: %w (is it running, and is KAFKA_BROKERS right?)", strings.Join(brokers, ", "), err)
 	}
-
+	ctx, cancel := context.WithTimeout(ctx, createTime)
+	defer cancel()
 	t := kmsg.NewCreateTopicsRequestTopic()
 	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, partitions, -1 // as many copies as the brokers make by default
 	req := kmsg.NewPtrCreateTopicsRequest()
-	req.TimeoutMillis = int32(reachTime / time.Millisecond)
+	req.TimeoutMillis = int32(createTime / time.Millisecond)
 	req.Topics = append(req.Topics, t)
 	resp, err := req.RequestWith(ctx, cl)
 	if err == nil && len(resp.Topics) == 1 {
@@ -55,10 +53,22 @@ func createTopic(ctx context.Context, brokers []string, topic string) error {
 	}
 	for !hasLeaders(ctx, cl, topic) {
 		if !wait(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("topic %s was created, but has no leaders after %v", topic, reachTime)
+			return fmt.Errorf("topic %s was created, but has no leaders after %v", topic, createTime)
 		}
 	}
 	return nil
+}
+
+// reach waits for a sign of life of any broker.
+func reach(ctx context.Context, cl *kgo.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
+	begin := time.Now()
+	err := cl.Ping(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("no answer within %v", time.Since(begin).Round(100*time.Millisecond))
+	}
+	return err
 }
 
 // hasLeaders reports whether all partitions of the topic can be written to.
