@@ -63,9 +63,12 @@ func createTopic(ctx context.Context, brokers []string, topic string) error {
 func reach(ctx context.Context, cl *kgo.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, reachTime)
 	defer cancel()
+	// The first request of a connection does not end with its context, but does
+	// with the client.
+	defer context.AfterFunc(ctx, cl.Close)()
 	begin := time.Now()
 	err := cl.Ping(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("no answer within %v", time.Since(begin).Round(100*time.Millisecond))
 	}
 	return err
@@ -100,6 +103,7 @@ func readTopic(ctx context.Context, brokers []string, topic string, each func(en
 		return err
 	}
 	defer cl.Close()
+	defer context.AfterFunc(ctx, cl.Close)() // see reach
 	left, err := unread(ctx, cl, topic)
 	if err != nil {
 		return fmt.Errorf("where does it end? %w", err)
