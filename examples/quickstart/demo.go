@@ -147,6 +147,9 @@ func (d *demo) verify() *balance {
 	ctx, cancel := context.WithTimeout(context.Background(), readTime)
 	defer cancel()
 	if err := readTopic(ctx, d.brokers, d.topic, l.inTopic); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("the brokers had %v for it", readTime)
+		}
 		l.problem("the topic could not be read to its end: %v", err)
 	}
 	if err := readFallback(d.dir, l.onFile); err != nil {
