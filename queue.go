@@ -70,8 +70,8 @@ type queue struct {
 	giveUpUpTo uint64 // entries up to this number are for the fallback now
 	giveUpWhy  reason
 
-	room     chan struct{} // closed and replaced when room is made and someone waits for it
-	roomWait int           // who waits for it
+	waiters []*roomWaiter // callers who wait for room, in the order in which they came
+	inLine  int           // how many of them want a place in a usual chunk
 
 	stalled  bool   // the disk has stopped making progress: nobody waits for room
 	progress uint64 // writes of the fallback that succeeded
@@ -126,7 +126,6 @@ func newQueue(o *Options, overhead Overhead, alloc allocator) *queue {
 		alloc:        alloc,
 		wakeSender:   make(chan struct{}, 1),
 		wakeWriter:   make(chan struct{}, 1),
-		room:         make(chan struct{}),
 	}
 	q.cut = maxRejectBytes
 	if most := q.limit / 4; int64(q.cut) > most {
@@ -206,39 +205,37 @@ func (q *queue) put(m *meta, line []byte) error {
 // putSlowLocked is put when a chunk has to be begun, or the entry has a meta.
 // It may let go of the lock, to wait, and comes back with it.
 func (q *queue) putSlowLocked(m *meta, line []byte, newline bool) error {
-	n := len(line) + 1
-	var w roomWaiter
-	for {
-		if q.closed {
-			return errQueueClosed
-		}
-		// Each time round everything is looked at anew: while this caller waited
-		// others have opened chunks, and one of them may be open now. (To install
-		// one's own over it is how entries are lost.)
-		c := q.open
-		if c != nil && !c.fits(n, m) {
-			q.sealLocked()
-			c = nil
-		}
-		if c == nil {
-			c = q.openChunkLocked()
-		}
-		if c != nil && !m.empty() && !q.detailsLocked(c) {
-			c = nil
-		}
-		if c != nil {
-			c.appendLine(line, newline)
-			if !m.empty() {
-				c.appendMeta(m)
-			}
-			q.accepted++
-			return nil
-		}
-		if !q.waitLocked(&w) {
-			q.loseLocked()
-			return ErrQueueFull
-		}
+	if q.closed {
+		return errQueueClosed
 	}
+	// Behind those who wait already: else the newcomers of each moment would
+	// have the room, and one who waits might never get any.
+	if q.inLine == 0 && q.placeLocked(m, line, newline) {
+		return nil
+	}
+	return q.waitLocked(&roomWaiter{place: func() bool { return q.placeLocked(m, line, newline) }, usual: true})
+}
+
+// placeLocked puts an entry into the open chunk or begins one for it. It
+// reports false if there is no room.
+func (q *queue) placeLocked(m *meta, line []byte, newline bool) bool {
+	c := q.open
+	if c != nil && !c.fits(len(line)+1, m) {
+		q.sealLocked()
+		c = nil
+	}
+	if c == nil {
+		c = q.openChunkLocked()
+	}
+	if c == nil || !m.empty() && !q.detailsLocked(c) {
+		return false
+	}
+	c.appendLine(line, newline)
+	if !m.empty() {
+		c.appendMeta(m)
+	}
+	q.accepted++
+	return true
 }
 
 // loseLocked counts an entry for which there was no room.
@@ -368,20 +365,16 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 		cost += envelope
 	}
 
-	var w roomWaiter
+	charge := func() bool { return q.chargeLocked(cost, q.reserve) }
 	q.mu.Lock()
-	for {
-		if q.closed {
+	if q.closed {
+		q.mu.Unlock()
+		return errQueueClosed
+	}
+	if !charge() {
+		if err := q.waitLocked(&roomWaiter{place: charge}); err != nil {
 			q.mu.Unlock()
-			return errQueueClosed
-		}
-		if q.chargeLocked(cost, q.reserve) {
-			break
-		}
-		if !q.waitLocked(&w) {
-			q.loseLocked()
-			q.mu.Unlock()
-			return ErrQueueFull
+			return err
 		}
 	}
 	mem.text = q.alloc.allocate(size)
@@ -422,62 +415,112 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 	return nil
 }
 
-// roomWaiter is a caller's wait for room: at most maxWait in all, however often
-// it is woken in vain.
+// roomWaiter is a caller who waits for room. Those who make room serve the
+// waiters, on their own goroutines and in the order in which these came: the
+// line of a caller who waits stays as it is, so anybody can copy it. If every
+// waiter had to come and see for itself, the first to be scheduled would fill
+// the room before the others look, and some would see none for all of maxWait
+// although the disk keeps up.
 type roomWaiter struct {
-	begun    bool
-	until    time.Time
-	progress uint64
+	place    func() bool // under the lock: takes the room, false if there is not enough
+	usual    bool        // wants a place in a usual chunk
+	served   bool        // guarded by mu
+	done     chan struct{}
+	progress uint64 // of the queue when the wait began
 }
 
-// waitLocked waits for room, without the lock. It reports false when the caller
-// shall not wait, or has waited for long enough.
-func (q *queue) waitLocked(w *roomWaiter) bool {
+// waitLocked waits for room, without the lock, for at most maxWait. It returns
+// nil if w was served. Otherwise the entry is lost, and counted, or belongs to
+// the caller because the queue was closed.
+func (q *queue) waitLocked(w *roomWaiter) error {
 	wake(q.wakeWriter)
-	if q.maxWait <= 0 || q.stalled {
-		return false
+	if q.maxWait > 0 && !q.stalled {
+		w.done, w.progress = make(chan struct{}), q.progress
+		q.waiters = append(q.waiters, w)
+		if w.usual {
+			q.inLine++
+		}
+		q.mu.Unlock()
+		t := time.NewTimer(q.maxWait)
+		select {
+		case <-w.done:
+		case <-t.C:
+		}
+		t.Stop()
+		q.mu.Lock()
+		switch {
+		case w.served:
+			return nil
+		case !isClosed(w.done): // else it was sent away
+			q.leaveLineLocked(w)
+			if q.progress == w.progress {
+				// Not one write of the fallback has ended in all that time: the
+				// next callers need not try.
+				q.stalled = true
+				q.dismissLocked()
+			}
+		}
 	}
-	if !w.begun {
-		w.begun, w.until, w.progress = true, time.Now().Add(q.maxWait), q.progress
+	if q.closed {
+		return errQueueClosed
 	}
-	left := time.Until(w.until)
-	if left <= 0 {
-		q.waitedOutLocked(w)
-		return false
-	}
-	room := q.room
-	q.roomWait++
-	q.mu.Unlock()
-	t := time.NewTimer(left)
-	select {
-	case <-room:
-	case <-t.C:
-	}
-	t.Stop()
-	q.mu.Lock()
-	q.roomWait--
-	return true
+	q.loseLocked()
+	return ErrQueueFull
 }
 
-// waitedOutLocked notes that a caller waited for the whole of maxWait. If no
-// write of the fallback came to its end in all that time, the next callers need
-// not try.
-func (q *queue) waitedOutLocked(w *roomWaiter) {
-	if q.progress == w.progress {
-		q.stalled = true
-		q.roomMadeLocked() // for those who wait already
+// leaveLineLocked takes w out of the waiters.
+func (q *queue) leaveLineLocked(w *roomWaiter) {
+	for i := range q.waiters {
+		if q.waiters[i] == w {
+			q.waiters = append(q.waiters[:i], q.waiters[i+1:]...)
+			if w.usual {
+				q.inLine--
+			}
+			return
+		}
 	}
 }
 
-// roomMadeLocked wakes the callers who wait for room.
-func (q *queue) roomMadeLocked() {
-	if q.roomWait > 0 {
-		close(q.room)
-		q.room = make(chan struct{})
+// serveLocked gives the room that there is to those who wait for it, first come
+// first served, except that one who wants a lot of room holds up nobody else.
+func (q *queue) serveLocked() {
+	left := q.waiters[:0]
+	full := false
+	for _, w := range q.waiters {
+		if w.usual && full || !w.place() {
+			full = full || w.usual
+			left = append(left, w)
+			continue
+		}
+		w.served = true
+		close(w.done)
+		if w.usual {
+			q.inLine--
+		}
 	}
+	q.setWaitersLocked(left)
 }
 
-// freeLocked takes the chunk's memory back.
+// dismissLocked sends all waiters away.
+func (q *queue) dismissLocked() {
+	for _, w := range q.waiters {
+		close(w.done)
+	}
+	q.inLine = 0
+	q.setWaitersLocked(q.waiters[:0])
+}
+
+// setWaitersLocked keeps left, a prefix of the same array, and lets go of the
+// rest.
+func (q *queue) setWaitersLocked(left []*roomWaiter) {
+	for i := len(left); i < len(q.waiters); i++ {
+		q.waiters[i] = nil
+	}
+	q.waiters = left
+}
+
+// freeLocked takes the chunk's memory back. Whoever calls it serves the waiters
+// when the queue is in order again.
 func (q *queue) freeLocked(c *chunk) {
 	mem := c.mem
 	c.mem = nil
@@ -497,7 +540,6 @@ func (q *queue) freeLocked(c *chunk) {
 	} else {
 		q.alloc.release(mem.text)
 	}
-	q.roomMadeLocked()
 }
 
 // trimLocked gives spare memory back that was not needed for a while: what was
@@ -550,6 +592,7 @@ func (q *queue) chunkReleased(c *chunk) {
 	if c.mem != nil {
 		c.state = chunkDone
 		q.freeLocked(c)
+		q.serveLocked()
 	}
 	q.mu.Unlock()
 	wake(q.wakeSender) // there is room in the producer's share

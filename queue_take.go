@@ -180,7 +180,7 @@ func (q *queue) takeForFallback(now time.Time) (job, time.Duration) {
 		return job{c, reasonTooLarge}, 0
 	}
 
-	if len(q.waiting) > 0 && q.limit-q.used < q.low {
+	if len(q.waiting) > 0 && (q.limit-q.used < q.low || len(q.waiters) > 0) {
 		// A fallback that fails is tried again now and then; until it works
 		// Kafka may still take what waits.
 		if left := q.failingUntil.Sub(now); q.failing && left > 0 {
@@ -213,6 +213,7 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	defer wake(q.wakeSender) // there may be room to hand over
+	defer q.serveLocked()
 	if c.state != chunkWriting {
 		// Abandoned: counted lost while the write did not return. Its memory can
 		// go now.
@@ -245,7 +246,7 @@ func (q *queue) diskAnswered(err error) {
 	if err != nil {
 		q.failing, q.failingUntil = true, time.Now().Add(failingRetry)
 		q.stalled = true
-		q.roomMadeLocked() // nobody waits for a disk that fails
+		q.dismissLocked() // nobody waits for a disk that fails
 		return
 	}
 	q.failing, q.stalled = false, false
@@ -360,7 +361,7 @@ func (q *queue) close() {
 	if q.open != nil {
 		q.sealLocked()
 	}
-	q.roomMadeLocked()
+	q.dismissLocked()
 	wake(q.wakeSender)
 }
 

@@ -1,6 +1,9 @@
 package zapkafka
 
 import (
+	"fmt"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -51,4 +54,63 @@ func TestTrimKeepsWhatIsInUse(t *testing.T) {
 	if used, spare := q.used, q.spare; spare != int64(keepSpares)*q.chunkCost() || used != q.chunkCost() {
 		t.Errorf("%d bytes charged and %d spare, want one chunk each", used, spare)
 	}
+}
+
+// Who waits for room gets it in the order of coming, before those who come
+// later: else some would wait in vain although the disk keeps up.
+func TestWaitersAreServedInOrder(t *testing.T) {
+	p := &fakeProducer{}
+	p.handle = p.hold
+	f := newStall()
+	s, err := NewKafkaSyncer(p, "test", f, &Options{
+		BufferBytes: 4 << 20, MaxWait: waitTime, CloseTimeout: time.Second, ErrorHandler: func(error) {},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := make(chan struct{})
+	go func() {
+		defer close(full)
+		for i := 0; i < 30_000; i++ { // more than there is room for
+			_, _ = s.Write(line200)
+		}
+	}()
+	waiting := func() int {
+		s.q.mu.Lock()
+		defer s.q.mu.Unlock()
+		return len(s.q.waiters)
+	}
+	eventually(t, "the queue to be full", func() bool { return waiting() == 1 })
+	const waiters = 100
+	var wg sync.WaitGroup
+	for i := 0; i < waiters; i++ {
+		wg.Add(1)
+		go func(i int) {
+			defer wg.Done()
+			if _, err := fmt.Fprintf(s, "waiter %03d\n", i); err != nil {
+				t.Error(err)
+			}
+		}(i)
+		eventually(t, "the next to wait", func() bool { return waiting() == i+2 })
+	}
+	f.gate <- struct{}{} // one write ends: room for a chunk
+	eventually(t, "all to be served by one chunk's room", func() bool { return waiting() <= 1 })
+	wg.Wait()
+	close(f.gate)
+	<-full
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	next := 0
+	for _, l := range f.lines() {
+		if l == fmt.Sprintf("waiter %03d", next) {
+			next++
+		} else if strings.HasPrefix(l, "waiter") {
+			t.Fatalf("%q comes before waiter %d", l, next)
+		}
+	}
+	if next != waiters {
+		t.Errorf("%d of %d waiters on file", next, waiters)
+	}
+	checkBalance(t, s.Stats())
 }
