@@ -236,9 +236,10 @@ func (w *fallbackWriter) append(b spool.Batch) (int, error) {
 // use runs one write on the file and notes how it ended.
 func (w *fallbackWriter) use(write func() (int, error)) (int, error) {
 	w.turn <- struct{}{}
+	w.q.diskAsked()
 	n, err := write()
-	<-w.turn
 	w.q.diskAnswered(err)
+	<-w.turn
 	if err != nil {
 		w.report.report("fallback", fmt.Errorf("zapkafka: fallback: %w", err))
 	}

@@ -73,8 +73,9 @@ type queue struct {
 	waiters []*roomWaiter // callers who wait for room, in the order in which they came
 	inLine  int           // how many of them want a place in a usual chunk
 
-	stalled  bool   // the disk has stopped making progress: nobody waits for room
-	progress uint64 // writes of the fallback that succeeded
+	stalled bool   // the disk has stopped making progress: nobody waits for room
+	writing bool   // the fallback writer is inside a write
+	writes  uint64 // how many have ended
 
 	syncWaits []*settledWait
 
@@ -422,11 +423,12 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 // the room before the others look, and some would see none for all of maxWait
 // although the disk keeps up.
 type roomWaiter struct {
-	place    func() bool // under the lock: takes the room, false if there is not enough
-	usual    bool        // wants a place in a usual chunk
-	served   bool        // guarded by mu
-	done     chan struct{}
-	progress uint64 // of the queue when the wait began
+	place   func() bool // under the lock: takes the room, false if there is not enough
+	usual   bool        // wants a place in a usual chunk
+	served  bool        // guarded by mu
+	done    chan struct{}
+	writing bool   // of the queue when the wait began
+	writes  uint64 // likewise
 }
 
 // waitLocked waits for room, without the lock, for at most maxWait. It returns
@@ -435,7 +437,7 @@ type roomWaiter struct {
 func (q *queue) waitLocked(w *roomWaiter) error {
 	wake(q.wakeWriter)
 	if q.maxWait > 0 && !q.stalled {
-		w.done, w.progress = make(chan struct{}), q.progress
+		w.done, w.writing, w.writes = make(chan struct{}), q.writing, q.writes
 		q.waiters = append(q.waiters, w)
 		if w.usual {
 			q.inLine++
@@ -453,9 +455,10 @@ func (q *queue) waitLocked(w *roomWaiter) error {
 			return nil
 		case !isClosed(w.done): // else it was sent away
 			q.leaveLineLocked(w)
-			if q.progress == w.progress {
-				// Not one write of the fallback has ended in all that time: the
-				// next callers need not try.
+			if w.writing && q.writing && q.writes == w.writes {
+				// All that time the disk was at one and the same write: the next
+				// callers need not try. (If it was not, then the machine is busy,
+				// and the fallback writer only waits for its turn.)
 				q.stalled = true
 				q.dismissLocked()
 			}

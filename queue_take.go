@@ -239,10 +239,19 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 // failingRetry is how long a fallback that failed is left in peace by spilling.
 const failingRetry = time.Second
 
+// diskAsked notes that a write of the fallback begins.
+func (q *queue) diskAsked() {
+	q.mu.Lock()
+	q.writing = true
+	q.mu.Unlock()
+}
+
 // diskAnswered notes how a write of the fallback ended.
 func (q *queue) diskAnswered(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.writing = false
+	q.writes++
 	if err != nil {
 		q.failing, q.failingUntil = true, time.Now().Add(failingRetry)
 		q.stalled = true
@@ -250,7 +259,6 @@ func (q *queue) diskAnswered(err error) {
 		return
 	}
 	q.failing, q.stalled = false, false
-	q.progress++
 }
 
 // answers is how many times Kafka has acknowledged something.
