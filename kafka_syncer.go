@@ -83,7 +83,7 @@ func NewKafkaSyncer(producer Producer, topic string, fallback zapcore.WriteSynce
 	if err != nil {
 		return nil, fmt.Errorf("zapkafka: new syncer: start the producer: %w", err)
 	}
-	return startSyncer(producer, topic, fallback, o, r, newQueue(o, overhead, heap{})), nil
+	return startSyncer(producer, topic, fallback, o, r, newQueue(o, overhead)), nil
 }
 
 // startSyncer puts the parts together and starts the goroutines.

@@ -500,7 +500,7 @@ func TestIdleMemory(t *testing.T) {
 // Nearly empty chunks must not fill the bound while nothing is acknowledged.
 func TestLingerGrowsWithUnansweredChunks(t *testing.T) {
 	o, _ := (*Options)(nil).withDefaults()
-	q := newQueue(o, Overhead{}, heap{})
+	q := newQueue(o, Overhead{})
 	if err := q.put(&noMeta, line200); err != nil {
 		t.Fatal(err)
 	}

@@ -114,7 +114,7 @@ const (
 	keepSpares     = 1
 )
 
-func newQueue(o *Options, overhead Overhead, alloc allocator) *queue {
+func newQueue(o *Options, overhead Overhead) *queue {
 	q := &queue{
 		limit:        o.BufferBytes,
 		share:        o.BufferBytes / 2,
@@ -124,7 +124,7 @@ func newQueue(o *Options, overhead Overhead, alloc allocator) *queue {
 		linger:       o.Linger,
 		delivery:     o.DeliveryTimeout,
 		maxWait:      o.MaxWait,
-		alloc:        alloc,
+		alloc:        heap{},
 		wakeSender:   make(chan struct{}, 1),
 		wakeWriter:   make(chan struct{}, 1),
 	}

@@ -11,7 +11,7 @@ import (
 // Memory that was in use since the last look is kept, the rest is given back.
 func TestTrimKeepsWhatIsInUse(t *testing.T) {
 	o, _ := (*Options)(nil).withDefaults()
-	q := newQueue(o, Overhead{}, heap{})
+	q := newQueue(o, Overhead{})
 	const chunks = 20
 	fill := func(n int) {
 		// Nobody takes chunks here: the test is sender and writer in one.

@@ -1,6 +1,7 @@
 package franz
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -37,7 +38,7 @@ func TestBrokerComesUpLater(t *testing.T) {
 	p := start(t, []string{fmt.Sprintf("127.0.0.1:%d", port)}, limits(30*time.Second), log)
 	rs, o := records(3000, numbered)
 	p.Produce(t.Context(), rs)
-	log.wait(t, "a refused connection", func(err error) bool {
+	_ = log.wait(t, "a refused connection", func(err error) bool {
 		return strings.Contains(err.Error(), fmt.Sprint(port)) && strings.Contains(err.Error(), "refused")
 	})
 	begin := time.Now()
@@ -316,7 +317,7 @@ func TestUnknownTopic(t *testing.T) {
 	}
 	begin := time.Now()
 	p.Produce(t.Context(), rs)
-	log.wait(t, "topic and option", func(err error) bool {
+	_ = log.wait(t, "topic and option", func(err error) bool {
 		return strings.Contains(err.Error(), `"missing"`) && strings.Contains(err.Error(), "AllowAutoTopicCreation") &&
 			errors.Is(err, kerr.UnknownTopicOrPartition)
 	})
@@ -339,7 +340,7 @@ func TestTopicIsMadeLate(t *testing.T) {
 		r.Topic = "late"
 	}
 	p.Produce(t.Context(), rs)
-	log.wait(t, "a missing topic", func(err error) bool { return strings.Contains(err.Error(), `"late"`) })
+	_ = log.wait(t, "a missing topic", func(err error) bool { return strings.Contains(err.Error(), `"late"`) })
 	createTopic(t, c, "late")
 	o.wantAcked(t)
 }
@@ -373,7 +374,7 @@ func TestClientMayNotCreateTopic(t *testing.T) {
 	rs, _ := records(1, numbered)
 	rs[0].Topic = "missing"
 	p.Produce(t.Context(), rs)
-	log.wait(t, "the broker's setting", func(err error) bool { return strings.Contains(err.Error(), "auto.create.topics.enable") })
+	_ = log.wait(t, "the broker's setting", func(err error) bool { return strings.Contains(err.Error(), "auto.create.topics.enable") })
 }
 
 func createTopic(t *testing.T, c *kfake.Cluster, name string) { admin(t, c, name, false) }
@@ -454,7 +455,7 @@ func TestWrongPassword(t *testing.T) {
 			rs, o := records(10, numbered)
 			begin := time.Now()
 			p.Produce(t.Context(), rs)
-			log.wait(t, "a refused password", func(err error) bool {
+			_ = log.wait(t, "a refused password", func(err error) bool {
 				if answers {
 					return errors.Is(err, kerr.SaslAuthenticationFailed)
 				}
@@ -483,7 +484,7 @@ func TestTLSAgainstPlainBroker(t *testing.T) {
 	p := start(t, c.ListenAddrs(), limits(2*time.Second), log, kgo.DialTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12}))
 	rs, o := records(10, numbered)
 	p.Produce(t.Context(), rs)
-	log.wait(t, "a failed TLS handshake", func(err error) bool { return strings.Contains(err.Error(), "unable to open connection") })
+	_ = log.wait(t, "a failed TLS handshake", func(err error) bool { return strings.Contains(err.Error(), "unable to open connection") })
 	o.wantFailed(t, patience, nil)
 	if errs := log.all(); len(errs) > 5 {
 		t.Errorf("%d errors for one cause: %v", len(errs), errs)
@@ -513,7 +514,7 @@ func TestHooks(t *testing.T) {
 			p.Produce(t.Context(), rs)
 			o.wantAcked(t)
 			for _, r := range stored(t, c, len(rs)) {
-				if len(r.Headers) == 0 || string(r.Headers[0].Value) != string(r.Value) {
+				if len(r.Headers) == 0 || !bytes.Equal(r.Headers[0].Value, r.Value) {
 					t.Fatalf("record %q has headers %v", r.Value, r.Headers)
 				}
 			}

@@ -184,7 +184,8 @@ func (c *complaint) Error() string {
 	if c.err != nil {
 		s += ": " + c.err.Error()
 	}
-	if c.err == io.EOF { // no more than that, so no hint of the client's either
+	//nolint:errorlint // a wrapped EOF says more, the client's own hint among it
+	if c.err == io.EOF {
 		s += " (the broker hung up: does it want TLS, or other credentials?)"
 	}
 	return s
