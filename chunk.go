@@ -55,11 +55,10 @@ type chunk struct {
 	back   int     // start of the keys and header values at the end of mem.text
 	opened time.Time
 
-	// oversize marks a single entry over MaxEntryBytes: for the rejected file.
-	// cutFrom is its full length when it had to be cut, else 0.
-	oversize bool
-	cutFrom  int
-	envelope int64 // charged for the envelope of an oversize entry
+	// oversize is the length of a single entry over MaxEntryBytes, 0 for all
+	// other chunks. Its memory holds what goes into the rejected file.
+	oversize int
+	cut      bool // and it is not all of the entry
 
 	state   chunkState // guarded by q.mu
 	settled bool       // guarded by q.mu: every entry has its outcome
@@ -91,10 +90,7 @@ func (c *chunk) fits(n int, m *meta) bool {
 	if c.used+n > c.back-m.bytes() || len(c.mem.ends) == cap(c.mem.ends) {
 		return false
 	}
-	// Headers beyond those that are paid for wait for the next chunk, unless
-	// this one is empty: then they will not fit better elsewhere.
-	return m.headers == nil || len(c.mem.ends) == 0 ||
-		len(c.mem.headers)+len(m.headers) <= cap(c.mem.headers)
+	return c.mem.details == nil || len(c.mem.headers)+len(m.headers) <= cap(c.mem.headers)
 }
 
 // appendLine copies the line in and sees to its final newline.

@@ -3,7 +3,6 @@ package zapkafka
 import (
 	"errors"
 	"io"
-	"syscall"
 
 	"go.uber.org/zap/zapcore"
 
@@ -69,38 +68,49 @@ func envelopeOf(f fallbackFile, m *meta, value []byte) spool.Envelope {
 // plainFallback makes a fallbackFile of any zapcore.WriteSyncer. Entries are
 // written as they were encoded; keys, headers and topics have no place there.
 type plainFallback struct {
-	ws zapcore.WriteSyncer // behind zapcore.Lock
+	ws   zapcore.WriteSyncer // behind zapcore.Lock
+	torn bool                // its text ends in the middle of a line; guarded by the turn
 }
 
-func newPlainFallback(ws zapcore.WriteSyncer) plainFallback {
-	return plainFallback{ws: zapcore.Lock(ws)}
+func newPlainFallback(ws zapcore.WriteSyncer) *plainFallback {
+	return &plainFallback{ws: zapcore.Lock(ws)}
 }
 
-func (f plainFallback) keepsMeta() bool  { return false }
-func (f plainFallback) ownTopic() string { return "" }
+func (f *plainFallback) keepsMeta() bool  { return false }
+func (f *plainFallback) ownTopic() string { return "" }
 
-func (f plainFallback) appendBatch(b spool.Batch) (int, error) {
+func (f *plainFallback) appendBatch(b spool.Batch) (int, error) {
+	if f.torn {
+		// What a full disk left of a line must not become the beginning of the
+		// next entry.
+		if _, err := f.ws.Write([]byte{'\n'}); err != nil {
+			return 0, err
+		}
+		f.torn = false
+	}
 	n, err := f.ws.Write(b.Text)
 	if err == nil && n < len(b.Text) {
 		err = io.ErrShortWrite // some writers break io.Writer's contract
 	}
-	entries := 0
+	entries, end := 0, 0
 	for entries < len(b.Ends) && int(b.Ends[entries]) <= n {
+		end = int(b.Ends[entries])
 		entries++
 	}
+	f.torn = n > end
 	return entries, err
 }
 
-func (f plainFallback) rejectBatch(b spool.Batch) (int, error) { return f.appendBatch(b) }
+func (f *plainFallback) rejectBatch(b spool.Batch) (int, error) { return f.appendBatch(b) }
 
 // Sync brings the text to the disk if the writer stands for one.
-func (f plainFallback) Sync() error {
+func (f *plainFallback) Sync() error {
 	err := f.ws.Sync()
 	// fsync on a terminal, a pipe or a socket fails with one of these, by
 	// system; nothing is wrong. (os.Stdout as a fallback is the usual case:
-	// go.uber.org/zap issues 328 and 880.)
-	for _, harmless := range []error{syscall.EINVAL, syscall.ENOTSUP, syscall.ENOTTY, syscall.EBADF} {
-		if errors.Is(err, harmless) && !errors.Is(err, io.ErrClosedPipe) {
+	// go.uber.org/zap issues 328, 880 and 991.)
+	for _, harmless := range cannotSync {
+		if errors.Is(err, harmless) {
 			return nil
 		}
 	}

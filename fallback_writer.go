@@ -3,7 +3,7 @@ package zapkafka
 import (
 	"errors"
 	"fmt"
-	"sync"
+	"io"
 	"time"
 
 	"github.com/zapkafka/zapkafka/internal/spool"
@@ -16,7 +16,7 @@ type fallbackWriter struct {
 	file   fallbackFile
 	turn   chan struct{} // held while the file is used; see writeAfterShutdown
 	report *reporter
-	fsync  fsyncRequests
+	fsync  *fsyncer
 
 	stop chan struct{} // closed by Shutdown
 	done chan struct{} // closed by run
@@ -31,10 +31,7 @@ func (w *fallbackWriter) run() {
 	defer close(w.done)
 	timer := newStoppedTimer()
 	defer timer.Stop()
-	for {
-		// Looked at each time, so that a Sync does not wait for the end of a
-		// flood that goes to the disk.
-		w.syncIfWanted()
+	for !isClosed(w.stop) {
 		j, wait := w.q.takeForFallback(time.Now())
 		if j.c != nil {
 			w.do(j)
@@ -45,14 +42,13 @@ func (w *fallbackWriter) run() {
 		case <-w.q.wakeWriter:
 		case <-timer.C:
 		case <-w.stop:
-			return
 		}
 	}
 }
 
 func (w *fallbackWriter) do(j job) {
 	switch {
-	case j.c.oversize:
+	case j.c.oversize > 0:
 		w.writeRejected(j.c)
 	case j.c.records == nil:
 		w.writeWhole(j.c, j.why)
@@ -84,9 +80,6 @@ func (w *fallbackWriter) writeWhole(c *chunk, why reason) {
 				b = w.newBatch(c)
 			}
 		}
-	}
-	if err != nil && n == c.entries()-c.from {
-		err = nil // all is on file; what failed beside it was reported
 	}
 	w.q.wroteWhole(c, n, why, lostTo(err))
 	if why == reasonQueueFull && err == nil {
@@ -135,6 +128,7 @@ func (w *fallbackWriter) writeRecords(c *chunk) {
 func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 	why := lostTo(err)
 	unsettled := uint64(0)
+	takenBack := false
 	for i, r := range w.records {
 		w.records[i] = nil // else the scratch would keep the block
 		outcome := lost
@@ -143,6 +137,10 @@ func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 		}
 		// Read before: the state is the record's last word on its reason.
 		because := reasonOf(r)
+		if outcome == lost && takeBack(r) {
+			takenBack = true
+			continue
+		}
 		if !settleRecord(r, outcome) {
 			continue // abandoned, and counted, while the write did not return
 		}
@@ -157,28 +155,25 @@ func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 	refs := uint64(len(w.records))
 	w.records = w.records[:0]
 	c.finish(unsettled, refs)
+	if takenBack {
+		w.q.tookBack(c)
+	}
 }
 
 // writeRejected writes an entry that is too large for Kafka.
 func (w *fallbackWriter) writeRejected(c *chunk) {
-	line := c.line(0)
-	size := c.cutFrom
-	if size == 0 {
-		size = len(line) - 1
-	}
-	b := spool.Batch{Text: line, First: c.opened, Last: c.opened}
-	if w.file.keepsMeta() {
-		e := w.envelope(c, 0)
-		e.Reason, e.Size, e.Cut = "too large", int64(size), c.cutFrom > 0
-		b.Text = spool.AppendEnvelope(make([]byte, 0, len(line)+len(line)/8+512), e)
-	}
-	b.Ends = []uint32{uint32(len(b.Text))}
-	n, err := w.use(func() (int, error) { return w.file.rejectBatch(b) })
-	if n > 0 && c.cutFrom > 0 {
+	b := spool.Batch{Text: c.mem.text, Ends: c.mem.ends, First: c.opened, Last: c.opened}
+	size, cut := c.oversize, c.cut // c is not ours after wroteWhole
+	n, err := w.use(b, w.file.rejectBatch)
+	if n > 0 && cut {
 		w.q.counters.cut.Add(1)
 	}
 	w.q.wroteWhole(c, n, reasonTooLarge, lostTo(err))
-	w.report.report("too large", fmt.Errorf("zapkafka: an entry of %d bytes is over MaxEntryBytes (%d) and went to the fallback's rejected file", size, w.q.maxEntry))
+	what := "it is with the rejected entries of the fallback"
+	if n == 0 {
+		what = "it is lost: the fallback could not take it"
+	}
+	w.report.report("too large", fmt.Errorf("zapkafka: an entry of %d bytes is over MaxEntryBytes (%d): %s", size, w.q.maxEntry, what))
 }
 
 // allPlain reports whether the whole chunk can go on file as it is.
@@ -209,17 +204,19 @@ func (w *fallbackWriter) newBatch(c *chunk) spool.Batch {
 // addEntry appends entry i of c to the batch, in an envelope where it needs one.
 func (w *fallbackWriter) addEntry(b *spool.Batch, c *chunk, i int, duplicate bool) {
 	line := c.line(i)
-	plain := true
-	if w.file.keepsMeta() {
-		m := &noMeta
-		if d := c.detail(i); d != nil {
-			m = &d.meta
-		}
-		plain = standsPlain(w.file, m, line[:len(line)-1])
+	m := &noMeta
+	if d := c.detail(i); d != nil {
+		m = &d.meta
 	}
-	if plain {
+	plain := standsPlain(w.file, m, line[:len(line)-1])
+	switch {
+	case plain && c.entries() == 1:
+		// A large entry as a rule: no second copy of it.
+		b.Text, b.Ends = line, c.mem.ends
+		return
+	case plain:
 		b.Text = append(b.Text, line...)
-	} else {
+	default:
 		e := w.envelope(c, i)
 		e.PossiblyDuplicate = duplicate
 		b.Text = spool.AppendEnvelope(b.Text, e)
@@ -230,19 +227,26 @@ func (w *fallbackWriter) addEntry(b *spool.Batch, c *chunk, i int, duplicate boo
 
 // append writes a batch to the fallback.
 func (w *fallbackWriter) append(b spool.Batch) (int, error) {
-	return w.use(func() (int, error) { return w.file.appendBatch(b) })
+	return w.use(b, w.file.appendBatch)
 }
 
-// use runs one write on the file and notes how it ended.
-func (w *fallbackWriter) use(write func() (int, error)) (int, error) {
+// use makes one write on the file and notes how it ended. It returns an error
+// only if not all entries of the batch are on file; what else went wrong (an
+// index that could not be written) is reported here and changes nothing.
+func (w *fallbackWriter) use(b spool.Batch, write func(spool.Batch) (int, error)) (int, error) {
 	w.turn <- struct{}{}
 	w.q.diskAsked()
-	n, err := write()
-	w.q.diskAnswered(err)
-	<-w.turn
+	n, err := write(b)
 	if err != nil {
 		w.report.report("fallback", fmt.Errorf("zapkafka: fallback: %w", err))
 	}
+	if n == len(b.Ends) {
+		err = nil
+	} else if err == nil {
+		err = io.ErrShortWrite
+	}
+	w.q.diskAnswered(err)
+	<-w.turn
 	if n > 0 {
 		w.fsync.wrote()
 	}
@@ -270,75 +274,4 @@ func (w *fallbackWriter) envelope(c *chunk, i int) spool.Envelope {
 	}
 	m.time = c.timeOf(i)
 	return envelopeOf(w.file, &m, line[:len(line)-1])
-}
-
-// fsyncRequests lets any number of goroutines wait for one fsync that the
-// fallback writer makes for all of them.
-type fsyncRequests struct {
-	mu     sync.Mutex
-	dirty  bool   // something was written since the last fsync began
-	wanted uint64 // number of the latest request
-	done   uint64 // the latest request that was answered
-	err    error  // of the fsync that answered it
-	change chan struct{}
-}
-
-func (f *fsyncRequests) wrote() {
-	f.mu.Lock()
-	f.dirty = true
-	f.mu.Unlock()
-}
-
-// want asks for an fsync. It returns nil if everything written is on the disk.
-// Otherwise the returned function gives true and the error of the fsync, once
-// it is over, or a channel that is closed on the next change.
-func (f *fsyncRequests) want() func() (over bool, change <-chan struct{}, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.dirty {
-		f.wanted++
-	} else if f.wanted == f.done {
-		return nil
-	}
-	number := f.wanted
-	return func() (bool, <-chan struct{}, error) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.done >= number {
-			return true, nil, f.err
-		}
-		if f.change == nil {
-			f.change = make(chan struct{})
-		}
-		return false, f.change, nil
-	}
-}
-
-// syncIfWanted makes the fsync that was asked for.
-func (w *fallbackWriter) syncIfWanted() {
-	f := &w.fsync
-	f.mu.Lock()
-	if f.wanted == f.done {
-		f.mu.Unlock()
-		return
-	}
-	number := f.wanted
-	// What is written from here on needs another.
-	f.dirty = false
-	f.mu.Unlock()
-
-	w.turn <- struct{}{}
-	err := w.file.Sync()
-	<-w.turn
-	if err != nil {
-		w.report.report("fallback sync", fmt.Errorf("zapkafka: fallback: %w", err))
-	}
-
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.done, f.err = number, err
-	if f.change != nil {
-		close(f.change)
-		f.change = nil
-	}
 }

@@ -16,7 +16,7 @@ import (
 // Kafka topic, through a [Producer], and what Kafka does not take to a
 // fallback. A Write is a copy into memory and never waits for Kafka.
 //
-// It is safe for concurrent use. It runs three goroutines of its own until
+// It is safe for concurrent use. It runs four goroutines of its own until
 // Shutdown or Close.
 type KafkaSyncer struct {
 	q        *queue
@@ -26,6 +26,7 @@ type KafkaSyncer struct {
 	reporter *reporter
 	sender   *sender
 	writer   *fallbackWriter
+	fsync    *fsyncer
 
 	stopSender context.CancelFunc
 
@@ -56,8 +57,9 @@ var (
 //
 // The producer serves this syncer alone from now on, and Shutdown closes it.
 // The fallback stays the caller's: close it after Shutdown. When NewKafkaSyncer
-// fails, nothing is running, and both stay the caller's. The error names
-// everything that is wrong with the arguments.
+// fails, nothing is running. The error names everything that is wrong with the
+// arguments; one that comes after the producer was started says so, and the
+// producer is closed then.
 func NewKafkaSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, options *Options) (*KafkaSyncer, error) {
 	o, err := options.withDefaults()
 	errs := []error{err, checkTopic(topic)}
@@ -83,24 +85,35 @@ func NewKafkaSyncer(producer Producer, topic string, fallback zapcore.WriteSynce
 	if err != nil {
 		return nil, fmt.Errorf("zapkafka: new syncer: start the producer: %w", err)
 	}
-	return startSyncer(producer, topic, fallback, o, r, newQueue(o, overhead)), nil
+	q, err := newQueue(o, overhead)
+	if err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closeAtMost)
+		defer cancel()
+		return nil, fmt.Errorf("zapkafka: new syncer: %w", errors.Join(err, producer.Close(ctx)))
+	}
+	return startSyncer(producer, topic, fallback, o, r, q), nil
 }
 
 // startSyncer puts the parts together and starts the goroutines.
 func startSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, o *Options, r *reporter, q *queue) *KafkaSyncer {
 	s := &KafkaSyncer{q: q, o: o, producer: producer, reporter: r, turn: make(chan struct{}, 1)}
 	s.file = newFallbackFile(fallback, topic)
+	if s.file.keepsMeta() {
+		q.rejected = s.rejectedEnvelope
+	}
+	s.fsync = newFsyncer(s.file, r)
 	s.shutdown.done = make(chan struct{})
 	stop, cancel := context.WithCancel(context.Background())
 	s.stopSender = cancel
 	s.sender = &sender{q: q, producer: producer, topic: topic, stop: stop, done: make(chan struct{})}
 	s.writer = &fallbackWriter{
-		q: q, file: s.file, turn: s.turn, report: r,
+		q: q, file: s.file, turn: s.turn, report: r, fsync: s.fsync,
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go r.run()
 	go s.sender.run()
 	go s.writer.run()
+	go s.fsync.run()
 	return s
 }
 
@@ -126,12 +139,10 @@ func (s *KafkaSyncer) write(m *meta, line []byte) (int, error) {
 	case errors.Is(err, errQueueClosed):
 		return s.writeAfterShutdown(m, line)
 	default:
-		s.reporter.report("lost", errLostNoRoom)
+		s.reporter.report("lost", err)
 		return 0, err
 	}
 }
-
-var errLostNoRoom = fmt.Errorf("%w (see Stats for how many)", ErrQueueFull)
 
 // Sync waits until every entry accepted before the call is in Kafka or on disk,
 // at most Options.SyncTimeout. What Kafka has not acknowledged after three
@@ -141,10 +152,13 @@ var errLostNoRoom = fmt.Errorf("%w (see Stats for how many)", ErrQueueFull)
 //
 // It may be called any number of times, concurrently too, and leaves the syncer
 // working: zap calls it for every entry above Error. The error says how many
-// entries are neither in Kafka nor on disk, or that the fsync failed.
+// entries are neither in Kafka nor on disk yet, how many were lost meanwhile, or
+// that the fsync failed. A fallback that cannot be written loses nothing by a
+// Sync: what Kafka may still take goes on waiting for it.
 func (s *KafkaSyncer) Sync() error {
 	begin := time.Now()
 	end := begin.Add(s.o.SyncTimeout)
+	lost := s.q.lostOnFile()
 	w, hopeless, answers := s.q.flush()
 	defer s.q.forget(w)
 	if !hopeless && !waitUntil(w.done, begin.Add(s.o.SyncTimeout*3/4)) {
@@ -156,16 +170,24 @@ func (s *KafkaSyncer) Sync() error {
 	if n := s.q.unsettledUpTo(w.upTo); n > 0 && !isClosed(w.done) {
 		return fmt.Errorf("zapkafka: sync: %d entries are neither acknowledged by Kafka nor on file yet; the fallback did not take them in time", n)
 	}
+	if lost = s.q.lostOnFile() - lost; lost > 0 {
+		return errors.Join(fmt.Errorf("zapkafka: sync: %d entries were lost meanwhile: the fallback could not take them", lost), s.syncFallback(end))
+	}
 	return s.syncFallback(end)
+}
+
+// lostOnFile counts the entries that were lost because a write to the fallback
+// failed.
+func (q *queue) lostOnFile() uint64 {
+	return q.counters.lost[lostFallbackFailed].Load() + q.counters.lost[lostFallbackFull].Load()
 }
 
 // syncFallback waits until what was written to the fallback is on the disk.
 func (s *KafkaSyncer) syncFallback(end time.Time) error {
-	ask := s.writer.fsync.want()
+	ask := s.fsync.want()
 	if ask == nil {
 		return nil
 	}
-	wake(s.q.wakeWriter)
 	for {
 		over, change, err := ask()
 		if over {
@@ -178,14 +200,20 @@ func (s *KafkaSyncer) syncFallback(end time.Time) error {
 		select {
 		case <-change:
 			t.Stop()
-		case <-s.writer.done:
+		case <-s.fsync.done:
+			// Shutdown has ended it: from now on who asks does it.
 			t.Stop()
-			return nil // Shutdown has made the last one
+			go s.fsync.syncIfWanted()
+			if !waitUntil(change, end) {
+				return errFsyncSlow
+			}
 		case <-t.C:
-			return errors.New("zapkafka: sync: the entries are on file, but the disk has not confirmed it in time")
+			return errFsyncSlow
 		}
 	}
 }
+
+var errFsyncSlow = errors.New("zapkafka: sync: what was written to the fallback is on file, but the disk has not confirmed it in time")
 
 // waitUntil waits for c to be closed, and reports false if the time came first.
 func waitUntil(c <-chan struct{}, end time.Time) bool {
@@ -237,11 +265,14 @@ func checkTopic(topic string) error {
 	return nil
 }
 
-// isNil also finds a nil pointer inside an interface.
+// isNil also finds a nil pointer, function and the like inside an interface.
 func isNil(v any) bool {
 	if v == nil {
 		return true
 	}
-	r := reflect.ValueOf(v)
-	return r.Kind() == reflect.Pointer && r.IsNil()
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Chan, reflect.Slice:
+		return r.IsNil()
+	}
+	return false
 }

@@ -26,8 +26,10 @@ type Logger struct {
 // caller, and a stack trace from Error up. Nothing is sampled: what is logged
 // is written.
 //
-// w may be a [KafkaSyncer], a [Tee] of several writers, or any other io.Writer;
-// one that is not made for concurrent use is put behind a lock. A nil w panics.
+// w may be a [KafkaSyncer], a [Tee] of several writers, or any other io.Writer,
+// which is put behind zapcore.Lock. (That goes for a writer of your own around a
+// KafkaSyncer too, and a Sync would then hold up all log calls: build a core
+// with it and use [NewWithCore].) A nil w panics.
 // A level that is none of zap's seven is taken as Info.
 //
 // opts are applied last and may undo any of this: zap.WithCaller(false) switches
@@ -91,6 +93,8 @@ func writeSyncer(w io.Writer) zapcore.WriteSyncer {
 	case *KafkaSyncer:
 		return ws
 	case *teeSyncer:
+		return ws
+	case *Fallback:
 		return ws
 	}
 	return zapcore.Lock(zapcore.AddSync(w))

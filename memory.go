@@ -22,7 +22,7 @@ const (
 // when that memory is to be something else than the heap, a mapped file say.
 // allocate may return a slice with old content; release gets back exactly what
 // allocate returned, at a moment when nobody can look at it any more. Both are
-// called under the queue's lock.
+// called from any goroutine, and release under the queue's lock.
 type allocator interface {
 	allocate(n int) []byte
 	release(text []byte)
@@ -44,7 +44,7 @@ type memory struct {
 	text    []byte
 	ends    []uint32      // capacity: the most entries of a chunk
 	details []entryDetail // nil until an entry with a meta comes
-	headers []Header      // of all entries, one after the other
+	headers []Header      // of all entries, one after the other; never grown past its capacity
 }
 
 // entryDetail is what an entry has beside its line. It stands at the entry's
@@ -54,19 +54,16 @@ type entryDetail struct {
 	firstHeader, lastHeader int // in memory.headers
 }
 
-// detailCost is what memory.details of n entries cost, in bytes, and a header
-// for each of them.
-func detailCost(n int) int64 {
-	return int64(n) * int64(unsafe.Sizeof(entryDetail{})+unsafe.Sizeof(Header{}))
-}
+const (
+	detailSize = int64(unsafe.Sizeof(entryDetail{}))
+	headerSize = int64(unsafe.Sizeof(Header{}))
+	chunkSize  = int64(unsafe.Sizeof(chunk{}))
+)
 
 // cost is what the memory is charged with, in bytes: all of it, used or not.
 func (m *memory) cost() int64 {
-	n := int64(len(m.text)) + 4*int64(cap(m.ends)) + int64(unsafe.Sizeof(chunk{}))
-	if m.details != nil {
-		n += detailCost(cap(m.details))
-	}
-	return n
+	return int64(len(m.text)) + 4*int64(cap(m.ends)) + chunkSize +
+		int64(cap(m.details))*detailSize + int64(cap(m.headers))*headerSize
 }
 
 // reset empties the memory for its next filling. The strings and slices which

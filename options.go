@@ -18,7 +18,8 @@ type Options struct {
 
 	// Linger is how long an entry waits for others so that they travel
 	// together. With several chunks unanswered at the producer it grows, up to
-	// 128 times: a slow Kafka gets larger batches. Default 10 ms; negative:
+	// 128 times or to a quarter of DeliveryTimeout: a slow Kafka gets larger
+	// batches. Default 10 ms; at most a quarter of DeliveryTimeout; negative:
 	// none.
 	Linger time.Duration
 
@@ -36,8 +37,9 @@ type Options struct {
 	// MaxEntryBytes is the length of the longest entry that is sent to Kafka, in
 	// bytes; keep it below the topic's max.message.bytes, less a hundred bytes
 	// for the batch. Longer entries go to the fallback's rejected file; what is
-	// over 8 MiB (or a quarter of BufferBytes, if that is less) of such an entry
-	// is cut off. Default 900,000; at most a quarter of BufferBytes.
+	// over 8 MiB of such an entry (or over what the buffer has room for, somewhat
+	// less than half of BufferBytes) is cut off. Default 900,000; at most 8 MiB
+	// and a quarter of BufferBytes.
 	MaxEntryBytes int
 
 	// SyncTimeout bounds Sync, which zap itself calls for every entry above
@@ -81,6 +83,8 @@ func (o *Options) withDefaults() (*Options, error) {
 		d.MaxEntryBytes = 900_000
 	case d.MaxEntryBytes < 0:
 		bad("MaxEntryBytes is %d, but must be 0 for the default of 900,000, or positive", d.MaxEntryBytes)
+	case d.MaxEntryBytes > maxRejectBytes:
+		bad("MaxEntryBytes is %d, but must be at most %d (8 MiB)", d.MaxEntryBytes, maxRejectBytes)
 	case d.BufferBytes >= minBufferBytes && int64(d.MaxEntryBytes) > d.BufferBytes/4:
 		bad("MaxEntryBytes is %d, but must be at most a quarter of BufferBytes (%d)", d.MaxEntryBytes, d.BufferBytes/4)
 	}
@@ -105,6 +109,9 @@ func (o *Options) withDefaults() (*Options, error) {
 	}
 	orNone(&d.Linger, 10*time.Millisecond)
 	orNone(&d.MaxWait, defaultMaxWait)
+	if d.DeliveryTimeout > 0 && d.Linger > d.DeliveryTimeout/4 {
+		bad("Linger is %v, but must be at most a quarter of DeliveryTimeout (%v)", d.Linger, d.DeliveryTimeout/4)
+	}
 	if d.ErrorHandler == nil {
 		d.ErrorHandler = stderrHandler
 	}

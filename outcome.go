@@ -8,10 +8,11 @@ import "sync/atomic"
 //
 //	undecided --Done(nil)--------------------------> acked
 //	undecided --Done(err) or given up--> theFallbacks --written--> fellBack
-//	                                                 --failed---> lost
+//	    ^                                             --failed---> lost
+//	    +---- failed, given up for a Sync, still held ----+
 //
-// An outcome that was reached never changes. The hold ends with the first Done,
-// whatever the outcome is by then.
+// acked, fellBack and lost are final. The hold ends with the first Done,
+// whatever the state is by then.
 const (
 	undecided    uint32 = iota
 	acked               // Kafka has it
@@ -74,7 +75,8 @@ func (c *chunk) recordDone(r *Record, err error) {
 			// change. The fallback writer may see the record at once, by way of
 			// an earlier entry in the list, and be done with the chunk before
 			// the next line: then the list gets a chunk with nothing to do.
-			c.lastErr.Store(&err)
+			failure := err // a copy, or err would be on the heap for every Done
+			c.lastErr.Store(&failure)
 			if !r.state.CompareAndSwap(s, theFallbacks|uint32(reasonFailed)<<reasonShift) {
 				continue
 			}
@@ -116,6 +118,13 @@ func settleRecord(r *Record, outcome uint32) bool {
 			return true
 		}
 	}
+}
+
+// takeBack undoes the giving up of r for a Sync: it could not be written, and the
+// client, which still holds it, may yet deliver it.
+func takeBack(r *Record) bool {
+	s := r.state.Load()
+	return s == heldBit|theFallbacks|uint32(reasonSync)<<reasonShift && r.state.CompareAndSwap(s, heldBit|undecided)
 }
 
 func reasonOf(r *Record) reason { return reason(r.state.Load() >> reasonShift) }

@@ -7,8 +7,7 @@ import (
 
 // Producer is what a Kafka client has to do for a [KafkaSyncer]: take records,
 // and report each of them once. Queueing, the fallback, and every decision
-// about loss are the syncer's; an adaptor has none of them. The package
-// producertest holds the contract below against an implementation.
+// about loss are the syncer's; an adaptor has none of them.
 //
 // The contract, for those who write an adaptor:
 //

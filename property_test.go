@@ -184,7 +184,10 @@ func oneChaosRun(t *testing.T, seed int64) {
 	}
 	o.DeliveryTimeout = time.Duration(20+c.intn(200)) * time.Millisecond // below what users may ask for
 	overhead, _ := c.Start(Limits{}, nil)
-	q := newQueue(o, overhead)
+	q, err := newQueue(o, overhead)
+	if err != nil {
+		t.Fatal(err)
+	}
 	q.onFree = func(text []byte) {
 		for i := range text {
 			text[i] = '!'

@@ -2,8 +2,10 @@ package zapkafka
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"time"
+	"unicode/utf8"
 	"unsafe"
 )
 
@@ -31,13 +33,17 @@ type queue struct {
 	recordCost   int64 // of a record with the producer
 	valuePercent int64 // of a value with the producer
 	maxEntry     int   // longer entries are oversize (without their newline)
-	cut          int   // and beyond this many bytes they are cut
+	largest      int64 // most that a single entry may cost
 	largeAt      int   // longer lines get memory of their own
 	linger       time.Duration
 	delivery     time.Duration
 	maxWait      time.Duration // 0: never wait
 	alloc        allocator
 	onFree       func(text []byte) // for tests: sees memory that nobody may read any more
+
+	// rejected plans the line in the rejected file for an entry that is too
+	// large, in at most room bytes.
+	rejected func(m *meta, value []byte, room int) rejectedLine
 
 	counters counters
 
@@ -52,11 +58,11 @@ type queue struct {
 	closed   bool   // Shutdown has begun: nothing more is accepted
 	accepted uint64 // entries so far; the number of the latest
 
-	open     *chunk
-	waiting  []*chunk // oldest first
-	rejected []*chunk // oversize, oldest first
-	failed   []*chunk // with records for the fallback writer
-	order    []*chunk // all sealed chunks in order, without the settled ones at its front
+	open    *chunk
+	waiting []*chunk // oldest first
+	rejects []*chunk // oversize, oldest first
+	failed  []*chunk // with records for the fallback writer
+	order   []*chunk // all sealed chunks in order, without the settled ones at its front
 
 	used      int64
 	inClient  int64 // part of used that is with the producer
@@ -66,6 +72,7 @@ type queue struct {
 	spareLow  int   // least len(spares) since the last trim
 	nextTrim  time.Time
 	flushUpTo uint64 // entries up to this number do not linger
+	nudge     bool   // someone waits for what is with the producer
 
 	giveUpUpTo uint64 // entries up to this number are for the fallback now
 	giveUpWhy  reason
@@ -83,6 +90,7 @@ type queue struct {
 	// succeeds; until failingUntil no chunk that still waits is offered to it.
 	failing      bool
 	failingUntil time.Time
+	failingWhy   lostReason
 
 	// silent is set when a Sync got no answer from Kafka in all its time, with
 	// the number of answers until then: see kafkaSilentLocked.
@@ -100,6 +108,13 @@ type settledWait struct {
 // errQueueClosed is put's answer after close; it never leaves the package.
 var errQueueClosed = errors.New("zapkafka: the queue is closed")
 
+// What put answers when the fallback takes nothing. Made once: in such a time
+// they are wanted for every call.
+var (
+	errQueueFullFailing = fmt.Errorf("%w: the fallback cannot be written", ErrQueueFull)
+	errQueueFullFull    = fmt.Errorf("%w: %w", ErrQueueFull, ErrFallbackFull)
+)
+
 // recordSize is what a Record costs, in bytes.
 const recordSize = int64(unsafe.Sizeof(Record{}))
 
@@ -114,23 +129,26 @@ const (
 	keepSpares     = 1
 )
 
-func newQueue(o *Options, overhead Overhead) *queue {
+// newQueue returns an empty queue. It fails if the producer's overhead makes the
+// bound too small for the entries that the options allow.
+func newQueue(o *Options, overhead Overhead) (*queue, error) {
+	if overhead.RecordBytes < 0 || overhead.RecordBytes > 1<<20 || overhead.ValuePercent < 0 || overhead.ValuePercent > 1000 {
+		return nil, fmt.Errorf("the producer declares an overhead of %d bytes a record and %d %% of the values; it must be from 0 to 1 MiB, and from 0 to 1000 %%",
+			overhead.RecordBytes, overhead.ValuePercent)
+	}
 	q := &queue{
 		limit:        o.BufferBytes,
 		share:        o.BufferBytes / 2,
-		recordCost:   recordSize + atLeastZero(overhead.RecordBytes),
-		valuePercent: atLeastZero(overhead.ValuePercent),
+		recordCost:   recordSize + int64(overhead.RecordBytes),
+		valuePercent: int64(overhead.ValuePercent),
 		maxEntry:     o.MaxEntryBytes,
 		linger:       o.Linger,
 		delivery:     o.DeliveryTimeout,
 		maxWait:      o.MaxWait,
-		alloc:        heap{},
+		alloc:        newAllocator(),
+		rejected:     plainRejected,
 		wakeSender:   make(chan struct{}, 1),
 		wakeWriter:   make(chan struct{}, 1),
-	}
-	q.cut = maxRejectBytes
-	if most := q.limit / 4; int64(q.cut) > most {
-		q.cut = int(most)
 	}
 	q.largeAt = largeBytes
 	if q.maxEntry < q.largeAt {
@@ -145,29 +163,37 @@ func newQueue(o *Options, overhead Overhead) *queue {
 	if q.chunkRecords < 16 {
 		q.chunkRecords = 16
 	}
-	largest := int64(arenaBytes)
-	if int64(q.maxEntry) > largest {
-		largest = int64(q.maxEntry)
+	// What one chunk costs in addition when it goes to the producer: a usual one,
+	// or the largest entry.
+	largest := int64(q.maxEntry) + 1 + 4 + chunkSize
+	q.reserve = q.extraCost(q.chunkRecords, arenaBytes)
+	if extra := q.extraCost(1, q.maxEntry); extra > q.reserve {
+		q.reserve = extra
 	}
-	q.reserve = int64(q.chunkRecords)*q.recordCost + largest*q.valuePercent/100
+	// The producer's part may be exceeded by one chunk that would never fit
+	// into it.
+	client := q.share
+	if one := largest + q.extraCost(1, q.maxEntry); one > client {
+		client = one
+	}
+	// What is left for one entry when the producer holds all that it may and
+	// everything that waits was spilled, the open chunk apart.
+	q.largest = q.limit - client - q.reserve - q.chunkCost()
+	if q.largest < largest {
+		return nil, fmt.Errorf("BufferBytes is %d, too little for entries of %d bytes (MaxEntryBytes) with this producer: raise BufferBytes by %d or more, or lower MaxEntryBytes",
+			q.limit, q.maxEntry, 2*(largest-q.largest))
+	}
 	q.low = q.limit / 8
 	if two := 2 * q.chunkCost(); q.low < two {
 		q.low = two
 	}
 	q.low += q.reserve
-	return q
-}
-
-func atLeastZero(n int) int64 {
-	if n < 0 {
-		return 0
-	}
-	return int64(n)
+	return q, nil
 }
 
 // chunkCost is the cost of a usual chunk that is not with the producer.
 func (q *queue) chunkCost() int64 {
-	return arenaBytes + 4*int64(q.chunkRecords) + int64(unsafe.Sizeof(chunk{}))
+	return arenaBytes + 4*int64(q.chunkRecords) + chunkSize
 }
 
 // extraCost is what a chunk costs in addition while it is with the producer.
@@ -176,9 +202,9 @@ func (q *queue) extraCost(records, bytes int) int64 {
 }
 
 // put copies one entry into the queue. It waits only when the queue is full and
-// the fallback writer does not keep up, at most maxWait. It fails with
-// ErrQueueFull, the entry being counted lost, or with errQueueClosed, the entry
-// not being counted at all.
+// the fallback writer does not keep up, at most maxWait. It fails with an error
+// that wraps ErrQueueFull, the entry being counted lost, or with errQueueClosed,
+// the entry not being counted at all.
 func (q *queue) put(m *meta, line []byte) error {
 	// A line gets its newline here if the encoder wrote none, so that the
 	// arena is what goes on file.
@@ -187,7 +213,7 @@ func (q *queue) put(m *meta, line []byte) error {
 	if newline {
 		n++
 	}
-	if n+m.bytes() > q.largeAt {
+	if n+m.bytes() > q.largeAt || len(m.headers) > q.chunkRecords/8 {
 		return q.putLarge(m, line, newline)
 	}
 	q.mu.Lock()
@@ -226,7 +252,7 @@ func (q *queue) placeLocked(m *meta, line []byte, newline bool) bool {
 		c = nil
 	}
 	if c == nil {
-		c = q.openChunkLocked()
+		c = q.openChunkLocked(!m.empty())
 	}
 	if c == nil || !m.empty() && !q.detailsLocked(c) {
 		return false
@@ -240,25 +266,43 @@ func (q *queue) placeLocked(m *meta, line []byte, newline bool) bool {
 }
 
 // loseLocked counts an entry for which there was no room.
-func (q *queue) loseLocked() {
+func (q *queue) loseLocked() error {
 	q.accepted++
-	q.counters.lost[lostNoRoom].Add(1)
+	why, err := lostNoRoom, ErrQueueFull
+	if q.failing {
+		// The queue is full because the fallback does not take what is in it.
+		why, err = q.failingWhy, errQueueFullFailing
+		if why == lostFallbackFull {
+			err = errQueueFullFull
+		}
+	}
+	q.counters.lost[why].Add(1)
 	// Its number is settled from the start, so it belongs to no chunk: the
 	// entries of a chunk are consecutive.
 	if q.open != nil {
 		q.sealLocked()
 	}
+	return err
 }
 
 // openChunkLocked begins a chunk, or returns nil if there is no room for one.
-func (q *queue) openChunkLocked() *chunk {
+// details says that the first entry has a meta.
+func (q *queue) openChunkLocked(details bool) *chunk {
 	var mem *memory
+	more := int64(0)
+	if details {
+		more = q.detailCost()
+	}
 	if last := len(q.spares) - 1; last >= 0 {
 		mem = q.spares[last]
 		cost := mem.cost()
-		if q.used+cost > q.limit-q.reserve {
+		if mem.details != nil {
+			more = 0
+		}
+		if q.used+cost+more > q.limit-q.reserve {
 			return nil
 		}
+		q.spares[last] = nil
 		q.spares = q.spares[:last]
 		q.spare -= cost
 		q.used += cost
@@ -266,12 +310,12 @@ func (q *queue) openChunkLocked() *chunk {
 			q.spareLow = last
 		}
 	} else {
-		if !q.chargeLocked(q.chunkCost(), q.reserve) {
+		if q.used+q.chunkCost()+more > q.limit-q.reserve || !q.chargeLocked(q.chunkCost(), q.reserve) {
 			return nil
 		}
 		mem = &memory{text: q.alloc.allocate(arenaBytes), ends: make([]uint32, 0, q.chunkRecords)}
 	}
-	q.open = q.newChunkLocked(mem)
+	q.open = &chunk{q: q, mem: mem, first: q.accepted + 1, back: len(mem.text), opened: time.Now()}
 	wake(q.wakeSender) // for its linger
 	if len(q.order) == 0 {
 		wake(q.wakeWriter) // for its deadline
@@ -282,16 +326,15 @@ func (q *queue) openChunkLocked() *chunk {
 	return q.open
 }
 
-func (q *queue) newChunkLocked(mem *memory) *chunk {
-	return &chunk{q: q, mem: mem, first: q.accepted + 1, back: len(mem.text), opened: time.Now()}
-}
+// detailCost is what a chunk costs more when its entries have metas.
+func (q *queue) detailCost() int64 { return int64(q.chunkRecords) * (detailSize + headerSize) }
 
 // detailsLocked makes room in c for what entries have beside their line.
 func (q *queue) detailsLocked(c *chunk) bool {
 	if c.mem.details != nil {
 		return true
 	}
-	if !q.chargeLocked(detailCost(q.chunkRecords), q.reserve) {
+	if !q.chargeLocked(q.detailCost(), q.reserve) {
 		return false
 	}
 	c.mem.details = make([]entryDetail, 0, q.chunkRecords)
@@ -328,12 +371,6 @@ func (q *queue) dropSpareLocked() {
 func (q *queue) sealLocked() {
 	c := q.open
 	q.open = nil
-	if c.entries() == 0 {
-		// Begun for an entry that then found no room for its meta.
-		c.state = chunkDone
-		q.freeLocked(c)
-		return
-	}
 	c.state = chunkWaiting
 	q.waiting = append(q.waiting, c)
 	q.order = append(q.order, c)
@@ -341,50 +378,57 @@ func (q *queue) sealLocked() {
 }
 
 // putLarge is put for an entry that gets memory of its own, and a chunk of its
-// own. The copy, which may take as long as a hundred usual puts, is made
-// without the lock.
+// own. The memory is allocated and filled without the lock: both take as long as
+// many usual puts.
 func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
+	c := &chunk{q: q, opened: time.Now()}
+	mem := &memory{ends: make([]uint32, 0, 1)}
+	size := len(line) + 1 + m.bytes()
 	length := len(line) // of the entry, without a newline
 	if !newline {
 		length--
 	}
-	oversize := length > q.maxEntry
-	cutFrom := 0
-	if length > q.cut {
-		cutFrom = length
-		line, newline = line[:q.cut], true
-	}
-	mem := &memory{ends: make([]uint32, 0, 1)}
-	if !m.empty() {
+	var reject rejectedLine
+	if length > q.maxEntry {
+		c.oversize = length
+		room := q.largest - mem.cost()
+		if most := int64(maxRejectBytes * 3 / 2); room > most {
+			room = most
+		}
+		reject = q.rejected(m, line[:length], int(room))
+		size, c.cut = reject.size, reject.cut
+	} else if !m.empty() {
 		mem.details = make([]entryDetail, 0, 1)
+		mem.headers = make([]Header, 0, len(m.headers))
 	}
-	size := len(line) + 1 + m.bytes()
 	cost := int64(size) + mem.cost()
-	envelope := int64(0)
-	if oversize {
-		envelope = int64(size) // it is written in an envelope, which is a second copy
-		cost += envelope
-	}
-
 	charge := func() bool { return q.chargeLocked(cost, q.reserve) }
 	q.mu.Lock()
-	if q.closed {
-		q.mu.Unlock()
-		return errQueueClosed
+	err := error(nil)
+	switch {
+	case q.closed:
+		err = errQueueClosed
+	case !charge():
+		err = q.waitLocked(&roomWaiter{place: charge})
 	}
-	if !charge() {
-		if err := q.waitLocked(&roomWaiter{place: charge}); err != nil {
-			q.mu.Unlock()
-			return err
-		}
-	}
-	mem.text = q.alloc.allocate(size)
 	q.mu.Unlock()
+	if err != nil {
+		return err
+	}
 
-	c := &chunk{q: q, mem: mem, back: len(mem.text), opened: time.Now(), oversize: oversize, cutFrom: cutFrom, envelope: envelope}
-	c.appendLine(line, newline)
-	if !m.empty() {
-		c.appendMeta(m)
+	if c.oversize > 0 {
+		// What goes on file, an envelope perhaps, is made here and now, so that
+		// it is the only copy.
+		mem.text = reject.append(make([]byte, 0, size))
+		mem.ends = append(mem.ends, uint32(len(mem.text)))
+		c.mem, c.used, c.back = mem, len(mem.text), len(mem.text)
+	} else {
+		mem.text = q.alloc.allocate(size)
+		c.mem, c.back = mem, size
+		c.appendLine(line, newline)
+		if !m.empty() {
+			c.appendMeta(m)
+		}
 	}
 
 	q.mu.Lock()
@@ -403,8 +447,8 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 	c.first = q.accepted
 	c.state = chunkWaiting
 	q.order = append(q.order, c)
-	if oversize {
-		q.rejected = append(q.rejected, c)
+	if c.oversize > 0 {
+		q.rejects = append(q.rejects, c)
 		wake(q.wakeWriter)
 	} else {
 		q.waiting = append(q.waiting, c)
@@ -414,6 +458,40 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 		wake(q.wakeWriter)
 	}
 	return nil
+}
+
+// rejectedLine is what goes into the rejected file for an entry that is too
+// large.
+type rejectedLine struct {
+	size   int                     // in bytes
+	cut    bool                    // it is not all of the entry
+	append func(dst []byte) []byte // appends it, with its newline
+}
+
+// plainRejected makes the line of a fallback that is not our directory: the
+// entry itself, as much of it as there is room for.
+func plainRejected(_ *meta, value []byte, room int) rejectedLine {
+	kept := cutAt(value, room-1)
+	return rejectedLine{size: len(kept) + 1, cut: len(kept) < len(value), append: func(dst []byte) []byte {
+		return append(append(dst, kept...), '\n')
+	}}
+}
+
+// cutAt returns at most n bytes of value, and at most maxRejectBytes, without
+// the beginning of a character at the end.
+func cutAt(value []byte, n int) []byte {
+	if n > maxRejectBytes {
+		n = maxRejectBytes
+	}
+	if len(value) <= n {
+		return value
+	}
+	for i := n; i > 0 && i > n-utf8.UTFMax; i-- {
+		if utf8.RuneStart(value[i]) {
+			return value[:i]
+		}
+	}
+	return value[:n] // not UTF-8
 }
 
 // roomWaiter is a caller who waits for room. Those who make room serve the
@@ -467,8 +545,7 @@ func (q *queue) waitLocked(w *roomWaiter) error {
 	if q.closed {
 		return errQueueClosed
 	}
-	q.loseLocked()
-	return ErrQueueFull
+	return q.loseLocked()
 }
 
 // leaveLineLocked takes w out of the waiters.
@@ -530,11 +607,14 @@ func (q *queue) freeLocked(c *chunk) {
 	if q.onFree != nil {
 		q.onFree(mem.text)
 	}
-	q.used -= mem.cost() + c.envelope + c.extra
+	q.used -= mem.cost() + c.extra
 	if c.extra != 0 {
 		q.inClient -= mem.cost() + c.extra
 		q.clients--
 		c.extra = 0
+		if q.clients == 0 {
+			q.silent = false // nobody is silent who was not asked
+		}
 	}
 	if len(mem.text) == arenaBytes && cap(mem.ends) == q.chunkRecords && q.used+q.spare+mem.cost() <= q.limit {
 		mem.reset()
@@ -578,7 +658,11 @@ func (q *queue) chunkSettledLocked(c *chunk) {
 		n++
 	}
 	if n > 0 {
-		q.order = q.order[:copy(q.order, q.order[n:])]
+		left := copy(q.order, q.order[n:])
+		for i := left; i < len(q.order); i++ {
+			q.order[i] = nil // it would keep the chunk, and with it the records
+		}
+		q.order = q.order[:left]
 	}
 	q.notifySettledLocked()
 }

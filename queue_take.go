@@ -56,9 +56,6 @@ func (q *queue) takeForProducer(now time.Time) (*chunk, time.Duration) {
 
 // lingerLocked is how long the open chunk may still wait for more entries.
 func (q *queue) lingerLocked(now time.Time) time.Duration {
-	if q.open.entries() == 0 {
-		return never
-	}
 	if q.flushUpTo >= q.open.first || q.linger <= 0 {
 		return 0
 	}
@@ -66,7 +63,11 @@ func (q *queue) lingerLocked(now time.Time) time.Duration {
 	if shift > maxLingerShift {
 		shift = maxLingerShift
 	}
-	left := q.open.opened.Add(q.linger << shift).Sub(now)
+	linger := q.linger << shift
+	if most := q.delivery / 4; linger > most {
+		linger = most
+	}
+	left := q.open.opened.Add(linger).Sub(now)
 	if left < 0 {
 		return 0
 	}
@@ -111,16 +112,23 @@ func (c *chunk) makeRecords(topic string) {
 }
 
 // publish ends the claim: from here on the fallback writer may give up the
-// chunk's records. It reports whether this is the last chunk that someone waits
-// for, so that the producer need not wait for a fuller batch.
-func (q *queue) publish(c *chunk) (flush bool) {
+// chunk's records. It is told each time, because it may have looked while the
+// chunk was claimed and passed it over, deadline and all.
+func (q *queue) publish(c *chunk) {
+	q.mu.Lock()
+	c.state = chunkClient
+	q.mu.Unlock()
+	wake(q.wakeWriter)
+}
+
+// takeNudge reports whether someone waits for what is with the producer, who
+// then need not wait for fuller batches.
+func (q *queue) takeNudge() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	c.state = chunkClient
-	if q.giveUpUpTo >= c.first {
-		wake(q.wakeWriter) // who passed the chunk over while it was claimed
-	}
-	return q.flushUpTo >= c.first && (len(q.waiting) == 0 || q.flushUpTo < q.waiting[0].first)
+	nudge := q.nudge
+	q.nudge = false
+	return nudge
 }
 
 // job is what the fallback writer gets to do.
@@ -137,15 +145,9 @@ type job struct {
 func (q *queue) takeForFallback(now time.Time) (job, time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-
-	if len(q.failed) > 0 {
-		c := q.failed[0]
-		q.failed[0] = nil
-		q.failed = q.failed[1:]
-		// Taken off before it is looked through: what fails during the look puts
-		// it on again.
-		c.listed.Store(false)
-		return job{c, reasonFailed}, 0
+	trim := never
+	if left := q.trimLocked(now); left > 0 {
+		trim = left // the sender may be inside Produce for long
 	}
 
 	if q.open != nil && (q.giveUpUpTo >= q.open.first || q.overdue(q.open, now) <= 0) {
@@ -153,7 +155,7 @@ func (q *queue) takeForFallback(now time.Time) (job, time.Duration) {
 	}
 	wait := never
 	for _, c := range q.order {
-		if c.settled || c.givenUp || c.oversize || c.state == chunkClaimed || c.state == chunkWriting {
+		if c.settled || c.givenUp || c.oversize > 0 || c.state == chunkClaimed || c.state == chunkWriting {
 			continue
 		}
 		why := q.giveUpWhy
@@ -172,12 +174,22 @@ func (q *queue) takeForFallback(now time.Time) (job, time.Duration) {
 		return job{c, why}, 0
 	}
 
-	if len(q.rejected) > 0 {
-		c := q.rejected[0]
-		q.rejected[0] = nil
-		q.rejected = q.rejected[1:]
+	if len(q.rejects) > 0 {
+		c := q.rejects[0]
+		q.rejects[0] = nil
+		q.rejects = q.rejects[1:]
 		c.state = chunkWriting
 		return job{c, reasonTooLarge}, 0
+	}
+
+	if len(q.failed) > 0 {
+		c := q.failed[0]
+		q.failed[0] = nil
+		q.failed = q.failed[1:]
+		// Taken off before it is looked through: what fails during the look puts
+		// it on again.
+		c.listed.Store(false)
+		return job{c, reasonFailed}, 0
 	}
 
 	if len(q.waiting) > 0 && (q.limit-q.used < q.low || len(q.waiters) > 0) {
@@ -193,7 +205,7 @@ func (q *queue) takeForFallback(now time.Time) (job, time.Duration) {
 	if q.open != nil {
 		wait = sooner(wait, q.overdue(q.open, now))
 	}
-	return job{}, wait
+	return job{}, sooner(wait, trim)
 }
 
 func (q *queue) takeWholeLocked(c *chunk) {
@@ -207,8 +219,8 @@ func (q *queue) overdue(c *chunk, now time.Time) time.Duration {
 }
 
 // wroteWhole ends the writing of a chunk that was taken whole: n of its entries
-// (after c.from) are on file, the rest are not. It reports whether the rest was
-// put back to wait for Kafka or a better day.
+// (after c.from) are on file. The rest are lost only if Kafka must not get them
+// any more; otherwise they wait again, for Kafka or for a better day.
 func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -222,7 +234,10 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 	}
 	left := c.entries() - c.from - n
 	q.counters.fellBack[why].Add(uint64(n))
-	if left > 0 && why == reasonQueueFull && !q.closed {
+	if left > 0 && (why == reasonQueueFull || why == reasonSync) {
+		if why == reasonSync {
+			q.giveUpUpTo = 0 // the order cannot be carried out
+		}
 		c.from += n
 		c.state = chunkWaiting
 		q.waiting = append(q.waiting, nil)
@@ -234,6 +249,14 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 	c.state = chunkDone
 	q.chunkSettledLocked(c)
 	q.freeLocked(c)
+}
+
+// tookBack notes that records of c, which had been given up, are undecided again.
+func (q *queue) tookBack(c *chunk) {
+	q.mu.Lock()
+	c.givenUp = false // their deadline still holds
+	q.giveUpUpTo = 0  // the order of the Sync cannot be carried out
+	q.mu.Unlock()
 }
 
 // failingRetry is how long a fallback that failed is left in peace by spilling.
@@ -253,7 +276,7 @@ func (q *queue) diskAnswered(err error) {
 	q.writing = false
 	q.writes++
 	if err != nil {
-		q.failing, q.failingUntil = true, time.Now().Add(failingRetry)
+		q.failing, q.failingUntil, q.failingWhy = true, time.Now().Add(failingRetry), lostTo(err)
 		q.stalled = true
 		q.dismissLocked() // nobody waits for a disk that fails
 		return
@@ -288,6 +311,7 @@ func (q *queue) flush() (w *settledWait, hopeless bool, answers uint64) {
 	if q.flushUpTo < w.upTo {
 		q.flushUpTo = w.upTo
 	}
+	q.nudge = true
 	wake(q.wakeSender)
 	return w, q.kafkaSilentLocked(), q.answers()
 }
@@ -307,17 +331,17 @@ func (q *queue) forget(w *settledWait) {
 	}
 }
 
-// giveUp tells the fallback writer to take over everything up to a number. A
-// fallback that fails at the moment is not asked to, unless the end is near:
-// Kafka may still take it. answers is what flush returned: if Kafka has
-// answered nothing since, the next Sync will not wait for it.
+// giveUp tells the fallback writer to take over everything up to a number. For a
+// Sync it does not ask a fallback that has just failed: Kafka may still take it.
+// answers is what flush returned: if Kafka has answered nothing since, the next
+// Sync will not wait for it.
 func (q *queue) giveUp(upTo uint64, why reason, answers uint64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.clients > 0 && q.answers() == answers {
 		q.silent, q.silentAnswers = true, answers
 	}
-	if q.failing && why != reasonClosed {
+	if why != reasonClosed && q.failing && time.Now().Before(q.failingUntil) {
 		return false
 	}
 	if q.giveUpUpTo < upTo {
@@ -380,9 +404,10 @@ func (q *queue) abandon() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := uint64(0)
+	q.rejects, q.failed = nil, nil // a writer that returns shall not begin anew
 	for _, c := range append([]*chunk(nil), q.order...) {
 		switch {
-		case c.settled:
+		case c.settled || c.mem == nil: // the latter for a moment only, then the former
 		case c.state == chunkClient:
 			// The fallback writer may be inside a write with some of these. Who
 			// changes the state of a record first has decided its outcome.

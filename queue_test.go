@@ -11,7 +11,10 @@ import (
 // Memory that was in use since the last look is kept, the rest is given back.
 func TestTrimKeepsWhatIsInUse(t *testing.T) {
 	o, _ := (*Options)(nil).withDefaults()
-	q := newQueue(o, Overhead{})
+	q, err := newQueue(o, Overhead{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	const chunks = 20
 	fill := func(n int) {
 		// Nobody takes chunks here: the test is sender and writer in one.

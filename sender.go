@@ -27,6 +27,10 @@ func (s *sender) run() {
 			s.handOver(c)
 			continue
 		}
+		if s.q.takeNudge() {
+			s.producer.Flush(s.stop)
+			continue
+		}
 		resetTimer(timer, wait)
 		select {
 		case <-s.q.wakeSender:
@@ -42,13 +46,10 @@ func (s *sender) handOver(c *chunk) {
 	for i := range c.records {
 		s.records = append(s.records, &c.records[i])
 	}
-	flush := s.q.publish(c)
+	s.q.publish(c)
 	s.producer.Produce(s.stop, s.records)
 	for i := range s.records {
 		s.records[i] = nil // else an idle sink would keep its last block
-	}
-	if flush {
-		s.producer.Flush(s.stop)
 	}
 }
 

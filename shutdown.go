@@ -23,7 +23,9 @@ const (
 	shutdownGrace = 200 * time.Millisecond
 	// closeGrace is how long after its deadline Shutdown waits for the
 	// producer's Close and for its own goroutines.
-	closeGrace = 450 * time.Millisecond
+	closeGrace = 430 * time.Millisecond
+	// reportGrace is for the error handler to come to its end after all that.
+	reportGrace = 40 * time.Millisecond
 	// closeAtLeast and closeAtMost bound the time which the producer's Close is
 	// given. Every entry has its outcome by then.
 	closeAtLeast = 100 * time.Millisecond
@@ -42,12 +44,12 @@ func (s *KafkaSyncer) Close() error {
 // quarters of the time until ctx's deadline are over (or ctx is cancelled),
 // closes the producer, and ends its goroutines. It returns at the latest half a
 // second after ctx is done. With a ctx that has expired already it still writes
-// what it can in that half second. Without a deadline it waits for Kafka as
-// long as Options.DeliveryTimeout lets an entry wait.
+// what it can in that half second. Without a deadline it waits for Kafka until
+// Options.DeliveryTimeout is over, and a second for the disk.
 //
-// The error is nil when every entry is in Kafka or on file and the producer was
-// closed; otherwise it says what is not, a write to the fallback that hangs for
-// example.
+// The error is nil when every entry that was pending is in Kafka or on file now
+// and the producer was closed; otherwise it says what is not, a write to the
+// fallback that hangs for example.
 //
 // An entry that is logged later is written to the fallback while its caller
 // waits, at most Options.MaxWait (100 ms if that is negative). The fallback
@@ -73,14 +75,17 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 	// end is when the time is over: ctx's deadline, or the moment in which it
 	// is cancelled.
 	begin := time.Now()
-	drain := ctx
 	end, limited := ctx.Deadline()
+	kafkas := s.o.DeliveryTimeout
 	if limited {
-		var cancel context.CancelFunc
-		drain, cancel = context.WithDeadline(ctx, begin.Add(end.Sub(begin)*3/4))
-		defer cancel()
+		kafkas = end.Sub(begin) * 3 / 4
+	} else {
+		end = begin.Add(kafkas + time.Second)
 	}
+	drain, cancel := context.WithTimeout(ctx, kafkas)
+	defer cancel()
 
+	lost := s.q.lostOnFile()
 	s.q.close()
 	w, _, answers := s.q.flush()
 	defer s.q.forget(w)
@@ -88,8 +93,8 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 	case <-w.done:
 	case <-drain.Done():
 	}
-	if now := time.Now(); !limited || ctx.Err() != nil || end.Before(now) {
-		end = now // cancelled, late, or all delivered without a deadline
+	if now := time.Now(); ctx.Err() != nil || end.Before(now) {
+		end = now // cancelled, or late
 	}
 
 	// Kafka's time is over. What it has not acknowledged is written first; then
@@ -106,6 +111,9 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 	if !waitUntil(s.sender.done, last) {
 		errs = append(errs, errors.New("the producer's Produce did not return although its context ended"))
 	}
+	if lost = s.q.lostOnFile() - lost; lost > 0 {
+		errs = append(errs, fmt.Errorf("%d entries are lost: the fallback could not take them", lost))
+	}
 	if !isClosed(w.done) {
 		s.stuck.Store(true)
 		if n := s.q.abandon(); n > 0 {
@@ -117,9 +125,13 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 		s.stuck.Store(true)
 		errs = append(errs, errors.New("a write to the fallback has not returned: its goroutine is left behind"))
 	}
+	close(s.fsync.stop)
+	if !waitUntil(s.fsync.done, last) {
+		errs = append(errs, errors.New("an fsync of the fallback has not returned: its goroutine is left behind"))
+	}
 	errs = append(errs, receiveUntil(closed, last))
 	close(s.reporter.stop)
-	if !waitUntil(s.reporter.done, last) {
+	if !waitUntil(s.reporter.done, last.Add(reportGrace)) {
 		errs = append(errs, errors.New("the error handler has not returned: its goroutine is left behind"))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -151,15 +163,20 @@ func (s *KafkaSyncer) closeProducer(end time.Time) <-chan error {
 func receiveUntil(closed <-chan error, end time.Time) error {
 	t := time.NewTimer(time.Until(end))
 	defer t.Stop()
+	var err error
 	select {
-	case err := <-closed:
-		if err != nil {
-			return fmt.Errorf("close the producer: %w", err)
-		}
-		return nil
+	case err = <-closed:
 	case <-t.C:
-		return errors.New("the producer's Close has not returned although its context ended")
+		select {
+		case err = <-closed: // both were there: the time of others was over, not this one's
+		default:
+			return errors.New("the producer's Close has not returned although its context ended")
+		}
 	}
+	if err != nil {
+		return fmt.Errorf("close the producer: %w", err)
+	}
+	return nil
 }
 
 // writeAfterShutdown writes an entry to the fallback while the caller waits.
@@ -184,7 +201,7 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 		value = line[:n-1]
 	}
 	oversize := len(value) > s.o.MaxEntryBytes
-	text := s.lineFor(m, value, oversize)
+	text, cut := s.lineFor(m, value, oversize)
 	result := make(chan error, 1)
 	go func() {
 		b := spool.Batch{Text: text, Ends: []uint32{uint32(len(text))}, First: time.Now(), Last: time.Now()}
@@ -195,12 +212,19 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 		n, err := write(b)
 		if n == 1 {
 			err = nil
+			s.fsync.wrote()
+			if cut {
+				s.q.counters.cut.Add(1)
+			}
 		}
 		s.stuck.Store(false)
 		<-s.turn
 		result <- err
 	}()
-	timer := time.NewTimer(wait)
+	if s.stuck.Load() {
+		end = time.Now().Add(wait) // the turn was free: the disk moves again
+	}
+	timer := time.NewTimer(time.Until(end))
 	defer timer.Stop()
 	select {
 	case err := <-result:
@@ -242,22 +266,43 @@ func (s *KafkaSyncer) takeTurn(end time.Time) bool {
 	}
 }
 
-// lineFor copies an entry into what goes on file for it.
-func (s *KafkaSyncer) lineFor(m *meta, value []byte, oversize bool) []byte {
-	if standsPlain(s.file, m, value) && (!oversize || !s.file.keepsMeta()) {
-		return append(append(make([]byte, 0, len(value)+1), value...), '\n')
+// lineFor copies an entry into what goes on file for it, and reports whether it
+// had to be cut.
+func (s *KafkaSyncer) lineFor(m *meta, value []byte, oversize bool) (line []byte, cut bool) {
+	if oversize {
+		r := s.q.rejected(m, value, maxRejectBytes*3/2)
+		return r.append(make([]byte, 0, r.size)), r.cut
 	}
-	e := envelopeOf(s.file, m, value)
+	if standsPlain(s.file, m, value) {
+		return append(append(make([]byte, 0, len(value)+1), value...), '\n'), false
+	}
+	withTime := *m
+	if withTime.time.IsZero() {
+		withTime.time = time.Now()
+	}
+	return spool.AppendEnvelope(nil, envelopeOf(s.file, &withTime, value)), false
+}
+
+// rejectedEnvelope plans the envelope of an entry that is too large, in at most
+// room bytes: in the worst case each byte of the entry takes six.
+func (s *KafkaSyncer) rejectedEnvelope(m *meta, value []byte, room int) rejectedLine {
+	e := envelopeOf(s.file, m, nil)
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
-	if oversize {
-		e.Reason, e.Size = "too large", int64(len(value))
-		if len(value) > s.q.cut {
-			e.Value, e.Cut = value[:s.q.cut], true
+	e.Reason, e.Size = "too large", int64(len(value))
+	size := 0
+	for most := len(value); ; most = int(int64(most) * int64(room) / int64(size+1)) {
+		e.Value = cutAt(value, most)
+		e.Cut = len(e.Value) < len(value)
+		if size = spool.EnvelopeLen(e); size <= room || len(e.Value) == 0 {
+			break
 		}
+		most = len(e.Value)
 	}
-	return spool.AppendEnvelope(nil, e)
+	return rejectedLine{size: size, cut: e.Cut, append: func(dst []byte) []byte {
+		return spool.AppendEnvelope(dst, e)
+	}}
 }
 
 func (s *KafkaSyncer) lostAfterShutdown(why lostReason, err error) error {

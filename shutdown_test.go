@@ -26,7 +26,7 @@ func shutdownWithin(t *testing.T, s *KafkaSyncer, limit time.Duration) error {
 func TestShutdownDelivers(t *testing.T) {
 	p := &fakeProducer{keep: true}
 	f := &memoryFile{}
-	s := newTestSyncer(t, p, f, &Options{Linger: time.Hour})
+	s := newTestSyncer(t, p, f, &Options{Linger: 5 * time.Second})
 	for i := 0; i < 10_000; i++ {
 		mustWrite(t, s, fmt.Sprintf("%d\n", i))
 	}
@@ -54,7 +54,7 @@ func TestShutdownWithSilentKafkaPutsAllOnFile(t *testing.T) {
 			p := &fakeProducer{}
 			p.handle = p.hold
 			f := &memoryFile{}
-			s := newTestSyncer(t, p, f, &Options{Linger: time.Hour})
+			s := newTestSyncer(t, p, f, &Options{Linger: 5 * time.Second})
 			for i := 0; i < 20_000; i++ {
 				mustWrite(t, s, fmt.Sprintf("%d\n", i))
 			}

@@ -11,9 +11,10 @@ import (
 // Tee returns a WriteSyncer that writes each entry to all of the given writers,
 // in their order, and is safe for concurrent use: two topics, or Kafka and the
 // console. Unlike zapcore.NewMultiWriteSyncer behind zapcore.Lock it puts no
-// common lock around them, so that a Sync of one holds up no Write, and its Sync
-// reaches all of them at once, so that their time limits do not add up. A writer
-// that is not safe for concurrent use gets a lock of its own.
+// common lock around them, so that a [KafkaSyncer] which waits in Sync holds up
+// no Write, and its Sync reaches all of them at once, so that their time limits
+// do not add up. Each writer that is none of this package's gets a lock of its
+// own, as with zapcore.Lock.
 //
 // Write returns the errors of all writers, joined. A nil writer panics.
 func Tee(writers ...io.Writer) zapcore.WriteSyncer {

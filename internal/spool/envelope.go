@@ -115,6 +115,32 @@ func AppendEnvelope(dst []byte, e Envelope) []byte {
 	return append(dst, '}', '\n')
 }
 
+// EnvelopeLen returns how many bytes AppendEnvelope would append for e. It
+// copies nothing of the value.
+func EnvelopeLen(e Envelope) int {
+	value := e.Value
+	e.Value = nil
+	n := len(AppendEnvelope(nil, e)) + escapedLen(value)
+	if !utf8.Valid(value) {
+		n += len("64") + base64.StdEncoding.EncodedLen(len(value)) - escapedLen(value)
+	}
+	return n
+}
+
+// escapedLen is what appendEscaped would append.
+func escapedLen(text []byte) int {
+	n := len(text)
+	for _, c := range text {
+		switch {
+		case c == '"', c == '\\', c == '\n', c == '\r', c == '\t':
+			n++
+		case c < ' ':
+			n += len(`\u00xx`) - 1
+		}
+	}
+	return n
+}
+
 // envelopeTime is t as an envelope can have it: RFC 3339 knows years of four
 // digits only.
 func envelopeTime(t time.Time) time.Time {

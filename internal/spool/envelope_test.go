@@ -50,6 +50,9 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 	for name, want := range tests {
 		t.Run(name, func(t *testing.T) {
 			line := AppendEnvelope(nil, want)
+			if n := EnvelopeLen(want); n != len(line) {
+				t.Errorf("EnvelopeLen = %d, the line has %d", n, len(line))
+			}
 			if bytes.Count(line, []byte("\n")) != 1 || line[len(line)-1] != '\n' {
 				t.Errorf("not one line: %q", line)
 			}
