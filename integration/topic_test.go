@@ -33,7 +33,8 @@ func TestUnknownTopic(t *testing.T) {
 		t.Fatal(err)
 	}
 	sheet := &harness.Sheet{
-		Scenario: "topic unknown", Counts: done.Counts, Calls: done.Calls,
+		Scenario: "topic unknown", Counts: done.Counts,
+		LongestCall: time.Duration(done.Calls.Max()), P999: time.Duration(done.Calls.ValueAtQuantile(99.9)),
 		Stats: s.Syncer.Stats(), Topic: &harness.Tally{}, Files: files,
 	}
 	sheet.Check(t)

@@ -19,10 +19,11 @@ type Sheet struct {
 	Scenario string
 	Counts   []int // entries logged by each worker, from Seq 0
 	Others   int   // entries logged without an ID
-	Calls    *hdrhistogram.Histogram
 	Stats    zapkafka.Stats
 	Topic    *Tally
 	Files    *Tally
+
+	LongestCall, P999 time.Duration
 }
 
 // Sheet reads the topic and the fallback and compares.
@@ -33,8 +34,9 @@ func (k *Kafka) Sheet(t testing.TB, scenario string, s *Sink, counts []int, call
 		t.Errorf("the fallback is damaged: %v", err)
 	}
 	sheet := &Sheet{
-		Scenario: scenario, Counts: counts, Calls: calls, Stats: s.Syncer.Stats(),
+		Scenario: scenario, Counts: counts, Stats: s.Syncer.Stats(),
 		Topic: k.Read(t, s.Topic), Files: files,
+		LongestCall: time.Duration(calls.Max()), P999: time.Duration(calls.ValueAtQuantile(99.9)),
 	}
 	if n, ok := k.Count(t, s.Topic); ok && n != sheet.Topic.Records {
 		t.Errorf("kcat counts %d records in topic %s, franz-go %d", n, s.Topic, sheet.Topic.Records)
@@ -142,29 +144,38 @@ const header = "scenario                     accepted    acked  fallback  shed  
 var (
 	linesMu sync.Mutex
 	lines   []string
+	notes   []string
 )
 
 func (s *Sheet) print(t testing.TB) {
 	t.Helper()
-	longest, p999 := time.Duration(0), time.Duration(0)
-	if s.Calls != nil {
-		longest, p999 = time.Duration(s.Calls.Max()), time.Duration(s.Calls.ValueAtQuantile(99.9))
-	}
 	line := fmt.Sprintf("%-27s %9d %8d  %8d  %4d  %4d  %7d  %9d  %7d  %10v %10v",
 		s.Scenario, s.Stats.Accepted, s.Stats.Acked, s.Stats.FellBack.Total(), s.Stats.Shed, s.Stats.Lost.Total(),
-		s.Missing(), s.Topic.Repeated(), s.Both(), longest.Round(time.Microsecond), p999.Round(time.Microsecond))
+		s.Missing(), s.Topic.Repeated(), s.Both(), s.LongestCall.Round(time.Microsecond), s.P999.Round(time.Microsecond))
 	t.Logf("\n%s\n%s", header, line)
 	linesMu.Lock()
 	defer linesMu.Unlock()
 	lines = append(lines, line)
 }
 
-// Summary writes the lines of all scenarios.
+// Note prints figures, and once more in the summary.
+func Note(t testing.TB, text string) {
+	t.Helper()
+	t.Log(text)
+	linesMu.Lock()
+	defer linesMu.Unlock()
+	notes = append(notes, text)
+}
+
+// Summary writes the notes, and the lines of all scenarios.
 func Summary(w io.Writer) {
 	linesMu.Lock()
 	defer linesMu.Unlock()
 	if len(lines) == 0 {
 		return
+	}
+	for _, note := range notes {
+		fmt.Fprintln(w, note)
 	}
 	fmt.Fprintln(w, header)
 	for _, line := range lines {
