@@ -2,12 +2,15 @@ package integration
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,13 +157,25 @@ func print(t *testing.T, scenario string, r *load.Report) {
   sink         %9.0f entries/s, p50 %v  p99 %v  p99.9 %v  max %v; p99.9 is %.2f times that of io.Discard
   live heap    idle %s MiB, most %s MiB: %s MiB over the bound of %s MiB (allowed %s); %d collections
   resident     idle %s MiB, most %s MiB (high water %s): %s MiB over the bound (allowed %s); heap in use at most %s MiB
+               at its most, in MiB: %s
   outcome      %+v; Shutdown took %v`,
 		scenario, r.EntryBytes,
 		r.Baseline.PerSecond, r.Baseline.P50, r.Baseline.P99, r.Baseline.P999, r.Baseline.Max,
 		r.Sink.PerSecond, r.Sink.P50, r.Sink.P99, r.Sink.P999, r.Sink.Max, float64(r.Sink.P999)/float64(r.Baseline.P999),
 		mib(m.IdleLive), mib(m.Live), mib(r.Over()), mib(r.BufferBytes), mib(mostHeap), m.Collections,
-		mib(m.IdleResident), mib(m.Resident), mib(m.HighWater), mib(r.ResidentOver()), mib(mostResident), mib(m.InUse),
+		mib(m.IdleResident), mib(m.Resident), mib(m.HighWater), mib(r.ResidentOver()), mib(mostResident), mib(m.InUse), made(m),
 		r.Stats, r.Shutdown.Round(time.Millisecond)))
+}
+
+// made lists what resident memory consists of, the largest parts first.
+func made(m load.Memory) string {
+	var parts []string
+	for _, name := range slices.SortedFunc(maps.Keys(m.Made), func(a, b string) int {
+		return cmp.Compare(m.Made[b], m.Made[a])
+	}) {
+		parts = append(parts, name+" "+mib(m.Made[name]))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func mib[T int | int64 | uint64](n T) string { return fmt.Sprintf("%.1f", float64(n)/(1<<20)) }

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
@@ -10,6 +11,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv("KAFKA_BROKERS") == "" {
+		fmt.Println("KAFKA_BROKERS is not set: every test here is skipped; `make integration` starts a Kafka and runs them on it")
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		harness.Summary(os.Stdout)
 		os.Exit(code)

@@ -100,6 +100,31 @@ func TestFrozenInTheMiddle(t *testing.T) {
 	}
 }
 
+// Frozen for longer than entries may take: they go on file at their deadline,
+// and what the broker had received nevertheless may be in the topic as well.
+func TestFrozenPastTheDeadline(t *testing.T) {
+	k := harness.NeedScript(t)
+	s := k.Open(t, k.Topic(t), zapkafka.Options{DeliveryTimeout: 2 * time.Second})
+	run := load.New(s.Logger.Logger, steady).Start()
+	await(t, run, steadyRate)
+	k.Pause(t)
+	await(t, run, 2*steadyRate)
+	harness.Eventually(t, "entries past their deadline are on file", func() bool {
+		return s.Syncer.Stats().FellBack.Total() > steadyRate
+	})
+	k.Resume(t)
+	awaitAcks(t, s, 2*steadyRate)
+	done := run.Stop()
+	s.Finish(t)
+
+	sheet := k.Sheet(t, "frozen past the deadline", s, done.Counts, done.Calls)
+	sheet.Check(t)
+	sheet.None(t)
+	checkCalls(t, done)
+	st := sheet.Stats
+	t.Logf("%+v, possibly duplicate %d, late acked %d, late failed %d", st.FellBack, st.PossiblyDuplicate, st.LateAcked, st.LateFailed)
+}
+
 // The broker crashes and comes back with what it had stored.
 func TestKilledInTheMiddle(t *testing.T) {
 	k := harness.NeedScript(t)

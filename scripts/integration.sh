@@ -54,4 +54,5 @@ fi
 
 printf -- '--- integration: KAFKA_BROKERS=%s go test%s\n' "$KAFKA_BROKERS" "${flags[*]:+ ${flags[*]}}"
 cd "$root/integration"
-go test ${flags[@]+"${flags[@]}"} -count=1 -timeout 10m "$@" ./...
+# -v: without it go test keeps the figures of tests that pass to itself.
+go test ${flags[@]+"${flags[@]}"} -v -count=1 -timeout 10m "$@" ./...

@@ -126,6 +126,9 @@ func (s *Sheet) Check(t testing.TB) {
 	if n := s.Topic.Foreign + s.Files.Foreign; n < s.Others {
 		t.Errorf("%d entries without an ID were found, but %d logged", n, s.Others)
 	}
+	if n := s.Both(); uint64(n) > st.PossiblyDuplicate {
+		t.Errorf("%d entries are in the topic and on file, but Stats.PossiblyDuplicate is %d", n, st.PossiblyDuplicate)
+	}
 	if n := st.RepeatedReports; n != 0 {
 		t.Errorf("the producer reported %d records twice", n)
 	}

@@ -50,6 +50,7 @@ type Memory struct {
 	HighWater              uint64 // VmHWM of the load
 	InUse                  uint64 // the heap with what is not collected yet
 	Collections            uint32
+	Made                   map[string]uint64 // of what, by the Go runtime, when Resident was seen
 }
 
 // Over is how much live heap there was beyond the idle program's and the bound.

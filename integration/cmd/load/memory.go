@@ -92,7 +92,29 @@ func (w *watch) run() {
 func (w *watch) sample() {
 	w.most.Live = max(w.most.Live, read(liveMetric))
 	w.most.InUse = max(w.most.InUse, read(inUseMetric))
-	w.most.Resident = max(w.most.Resident, status("VmRSS"))
+	if resident := status("VmRSS"); resident > w.most.Resident {
+		w.most.Resident = resident
+		w.most.Made = made()
+	}
+}
+
+// made says what the Go part of resident memory consists of.
+func made() map[string]uint64 {
+	parts := map[string]string{
+		"heap objects":  inUseMetric,
+		"heap unused":   "/memory/classes/heap/unused:bytes",
+		"heap free":     "/memory/classes/heap/free:bytes",
+		"stacks":        "/memory/classes/heap/stacks:bytes",
+		"runtime other": "/memory/classes/other:bytes",
+		"mspan":         "/memory/classes/metadata/mspan/inuse:bytes",
+		"metadata":      "/memory/classes/metadata/other:bytes",
+		"profiling":     "/memory/classes/profiling/buckets:bytes",
+	}
+	out := make(map[string]uint64, len(parts))
+	for name, metric := range parts {
+		out[name] = read(metric)
+	}
+	return out
 }
 
 func (w *watch) end() load.Memory {
