@@ -27,7 +27,11 @@ var (
 const (
 	mostHeap     = 4 << 20  // over the bound, live, without the idle program's
 	mostResident = 48 << 20 // over the bound
-	mostSlower   = 5        // times the p99.9 of a call on io.Discard
+	// A program that logs as fast as it goes makes several hundred MB of garbage
+	// a second, its own, and Go's collector lets the heap grow to twice what is
+	// live before it has collected: twice the bound and the program's share.
+	mostResidentFull = 56 << 20
+	mostSlower       = 5 // times the p99.9 of a call on io.Discard
 	// latencyTries: a p99.9 on a machine with other work to do is luck now and
 	// then; it has to hold in one of so many loads. Everything else has to hold
 	// in each.
@@ -46,7 +50,7 @@ func TestFrozenUnderLoad(t *testing.T) {
 		t.Run(fmt.Sprintf("%d-bytes", size), func(t *testing.T) {
 			for try := 1; ; try++ {
 				name := fmt.Sprintf("frozen under load %d B", size)
-				report := runLoad(t, k, program, name, size,
+				report := runLoad(t, k, program, name, size, mostResident,
 					"-rate", "50000", "-duration", frozenFor.String())
 				if report.Stats.Lost.Total() != 0 {
 					t.Errorf("%d entries were lost: %+v", report.Stats.Lost.Total(), report.Stats.Lost)
@@ -75,8 +79,8 @@ func TestFrozenAtFullSpeed(t *testing.T) {
 	program := build(t)
 	for _, size := range sizes {
 		t.Run(fmt.Sprintf("%d-bytes", size), func(t *testing.T) {
-			runLoad(t, k, program, fmt.Sprintf("full speed %d B", size), size,
-				"-rate", "0", "-duration", (*frozenFor / 4).String(), "-baseline", "1s")
+			runLoad(t, k, program, fmt.Sprintf("full speed %d B", size), size, mostResidentFull,
+				"-rate", "0", "-duration", max(*frozenFor/2, 5*time.Second).String(), "-baseline", "1s")
 		})
 	}
 }
@@ -94,7 +98,7 @@ func build(t *testing.T) string {
 
 // runLoad runs the program with the broker frozen, and checks its memory and
 // that every entry is where it says.
-func runLoad(t *testing.T, k *harness.Kafka, program, scenario string, size int, args ...string) *load.Report {
+func runLoad(t *testing.T, k *harness.Kafka, program, scenario string, size int, resident int64, args ...string) *load.Report {
 	t.Helper()
 	topic, dir := k.Topic(t), t.TempDir()
 	args = append(args, "-brokers", strings.Join(k.Brokers, ","), "-topic", topic, "-fallback", dir,
@@ -118,7 +122,7 @@ func runLoad(t *testing.T, k *harness.Kafka, program, scenario string, size int,
 		t.Errorf("Shutdown: %s", report.ShutdownError)
 	}
 	print(t, scenario, report)
-	checkMemory(t, report)
+	checkMemory(t, report, resident)
 
 	files, err := harness.ReadFallback(dir)
 	if err != nil {
@@ -139,13 +143,16 @@ func runLoad(t *testing.T, k *harness.Kafka, program, scenario string, size int,
 	return report
 }
 
-func checkMemory(t *testing.T, r *load.Report) {
+func checkMemory(t *testing.T, r *load.Report, resident int64) {
 	t.Helper()
 	if over := r.Over(); over > mostHeap {
 		t.Errorf("the live heap is %s MiB over the bound, at most %s is allowed", mib(over), mib(mostHeap))
 	}
-	if over := r.ResidentOver(); over > mostResident {
-		t.Errorf("resident memory is %s MiB over the bound, at most %s is allowed", mib(over), mib(mostResident))
+	switch over := r.ResidentOver(); {
+	case over > resident:
+		t.Errorf("resident memory is %s MiB over the bound, at most %s is allowed", mib(over), mib(resident))
+	case over > mostResident:
+		t.Logf("NOTE: resident memory is %s MiB over the bound, wanted are %s", mib(over), mib(mostResident))
 	}
 }
 
@@ -155,14 +162,14 @@ func print(t *testing.T, scenario string, r *load.Report) {
 	harness.Note(t, fmt.Sprintf(`%s: %d bytes an entry
   io.Discard   %9.0f entries/s, p50 %v  p99 %v  p99.9 %v  max %v
   sink         %9.0f entries/s, p50 %v  p99 %v  p99.9 %v  max %v; p99.9 is %.2f times that of io.Discard
-  live heap    idle %s MiB, most %s MiB: %s MiB over the bound of %s MiB (allowed %s); %d collections
+  live heap    idle %s MiB, most %s MiB (exactly %s, with %s charged): %s MiB over the bound of %s MiB (allowed %s); %d collections
   resident     idle %s MiB, most %s MiB (high water %s): %s MiB over the bound (allowed %s); heap in use at most %s MiB
                at its most, in MiB: %s
   outcome      %+v; Shutdown took %v`,
 		scenario, r.EntryBytes,
 		r.Baseline.PerSecond, r.Baseline.P50, r.Baseline.P99, r.Baseline.P999, r.Baseline.Max,
 		r.Sink.PerSecond, r.Sink.P50, r.Sink.P99, r.Sink.P999, r.Sink.Max, float64(r.Sink.P999)/float64(r.Baseline.P999),
-		mib(m.IdleLive), mib(m.Live), mib(r.Over()), mib(r.BufferBytes), mib(mostHeap), m.Collections,
+		mib(m.IdleLive), mib(m.Live), mib(m.LiveExact), mib(m.Charged), mib(r.Over()), mib(r.BufferBytes), mib(mostHeap), m.Collections,
 		mib(m.IdleResident), mib(m.Resident), mib(m.HighWater), mib(r.ResidentOver()), mib(mostResident), mib(m.InUse), made(m),
 		r.Stats, r.Shutdown.Round(time.Millisecond)))
 }

@@ -33,6 +33,7 @@ type Run struct {
 	halt   sync.Once
 	group  sync.WaitGroup
 	logged atomic.Int64
+	hold   atomic.Pointer[hold]
 	counts []int
 	calls  []*hdrhistogram.Histogram
 }
@@ -129,6 +130,7 @@ func (r *Run) work(w int) {
 			if r.plan.PerWorker > 0 && n == r.plan.PerWorker || r.stopped() {
 				return
 			}
+			r.pause()
 			r.call(w, r.plan.FirstSeq+n, padding)
 		}
 		if tick == nil {
@@ -139,6 +141,31 @@ func (r *Run) work(w int) {
 		case <-r.stop:
 			return
 		}
+	}
+}
+
+// hold is a break that all workers take.
+type hold struct {
+	parked  sync.WaitGroup
+	release chan struct{}
+}
+
+// Hold calls f while no worker is inside a call. The load must not end meanwhile.
+func (r *Run) Hold(f func()) {
+	h := &hold{release: make(chan struct{})}
+	h.parked.Add(r.plan.Workers)
+	r.hold.Store(h)
+	h.parked.Wait()
+	r.hold.Store(nil)
+	f()
+	close(h.release)
+}
+
+// pause takes part in a break if there is one.
+func (r *Run) pause() {
+	if h := r.hold.Load(); h != nil {
+		h.parked.Done()
+		<-h.release
 	}
 }
 

@@ -45,7 +45,13 @@ func (r Result) Summary() Calls {
 // Memory is what the process held, in bytes. Idle is before the load, with the
 // client connected; the others are the most that was seen during the load.
 type Memory struct {
-	IdleLive, Live         uint64 // live heap, as the collector found it
+	IdleLive, Live uint64 // live heap, as the collector found it
+	// LiveExact was found while the load took a break (0 without breaks), and
+	// Charged is the most that the sink then counted against its bound. Live
+	// includes whatever was allocated during a collection, garbage or not, which
+	// is several MiB for a program at full speed.
+	LiveExact, Charged uint64
+
 	IdleResident, Resident uint64 // VmRSS
 	HighWater              uint64 // VmHWM of the load
 	InUse                  uint64 // the heap with what is not collected yet
@@ -55,7 +61,11 @@ type Memory struct {
 
 // Over is how much live heap there was beyond the idle program's and the bound.
 func (r Report) Over() int64 {
-	return int64(r.Memory.Live) - int64(r.Memory.IdleLive) - r.BufferBytes
+	most := r.Memory.LiveExact
+	if most == 0 {
+		most = r.Memory.Live
+	}
+	return int64(most) - int64(r.Memory.IdleLive) - r.BufferBytes
 }
 
 // ResidentOver is how much resident memory there was beyond the bound.

@@ -57,14 +57,18 @@ func resetHighWater() {
 
 // watch samples memory until it is told to end.
 type watch struct {
+	// collect runs f, which collects garbage, at a moment that suits the load.
+	collect func(f func())
+	charged func() int64 // what the sink counts against its bound
+
 	stop  chan struct{}
 	group sync.WaitGroup
 	most  load.Memory
 	first runtime.MemStats
 }
 
-func startWatch() *watch {
-	w := &watch{stop: make(chan struct{})}
+func startWatch(collect func(f func()), charged func() int64) *watch {
+	w := &watch{collect: collect, charged: charged, stop: make(chan struct{})}
 	runtime.ReadMemStats(&w.first)
 	w.group.Go(w.run)
 	return w
@@ -81,12 +85,25 @@ func (w *watch) run() {
 		case <-tick.C:
 		}
 		if time.Since(collected) >= collectEvery {
-			// Else a program with much garbage is looked at rarely.
-			runtime.GC()
+			w.collectNow()
 			collected = time.Now()
 		}
 		w.sample()
 	}
+}
+
+// collectNow looks at the live heap also when the collector sees no need to.
+func (w *watch) collectNow() {
+	if w.collect == nil {
+		runtime.GC()
+		return
+	}
+	w.collect(func() {
+		charged := uint64(max(0, w.charged()))
+		if exact := live(); exact > w.most.LiveExact {
+			w.most.LiveExact, w.most.Charged = exact, charged
+		}
+	})
 }
 
 func (w *watch) sample() {

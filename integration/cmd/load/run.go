@@ -35,7 +35,7 @@ func run(c config) (*load.Report, error) {
 	// The garbage collector works in both: forced collections are part of the
 	// measurement.
 	baseline := load.New(logger(c, zapcore.AddSync(io.Discard)), plan)
-	w := startWatch()
+	w := startWatch(nil, nil)
 	baseline.Start()
 	<-time.After(c.baseline)
 	report.Baseline = baseline.Stop().Summary()
@@ -85,11 +85,17 @@ func runSink(c config, plan load.Plan, report *load.Report) (err error) {
 	defer func() { err = errors.Join(err, thaw()) }()
 
 	resetHighWater()
-	w := startWatch()
+	// At a steady rate the collector's work is part of what calls are measured
+	// with; at full speed memory is what counts.
+	var collect func(func())
+	if c.rate == 0 {
+		collect = main.Hold
+	}
 	main.Start()
+	w := startWatch(collect, func() int64 { return syncer.Stats().PendingBytes })
 	<-time.After(c.duration)
-	done := main.Stop()
 	most := w.end()
+	done := main.Stop()
 	most.IdleLive, most.IdleResident = idle.IdleLive, idle.IdleResident
 	report.Memory = most
 	report.Sink = done.Summary()
