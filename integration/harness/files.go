@@ -57,12 +57,12 @@ func readLines(name string, tally *Tally) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	r := bufio.NewReaderSize(f, 1<<20)
 	var long []byte
 	for number := 1; ; {
 		line, err := r.ReadSlice('\n')
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			long = append(long, line...)
 			continue
 		}
@@ -70,7 +70,7 @@ func readLines(name string, tally *Tally) error {
 			line = append(long, line...)
 			long = nil
 		}
-		if err == io.EOF && len(line) == 0 {
+		if errors.Is(err, io.EOF) && len(line) == 0 {
 			return nil
 		}
 		if err != nil {

@@ -3,6 +3,8 @@ package harness
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -177,11 +179,6 @@ func Summary(w io.Writer) {
 	if len(lines) == 0 {
 		return
 	}
-	for _, note := range notes {
-		fmt.Fprintln(w, note)
-	}
-	fmt.Fprintln(w, header)
-	for _, line := range lines {
-		fmt.Fprintln(w, line)
-	}
+	all := slices.Concat(notes, []string{header}, lines)
+	_, _ = fmt.Fprintln(w, strings.Join(all, "\n"))
 }

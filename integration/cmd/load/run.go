@@ -134,7 +134,7 @@ func warmUp(c config, syncer *zapkafka.KafkaSyncer, log *zap.Logger, plan load.P
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			return first, fmt.Errorf("Kafka at %v has not acknowledged %d entries within %v: %+v", c.brokers, first.Total(), patience, syncer.Stats())
+			return first, fmt.Errorf("no acknowledgement of the first %d entries by Kafka at %v within %v: %+v", first.Total(), c.brokers, patience, syncer.Stats())
 		}
 	}
 	return first, nil
