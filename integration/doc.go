@@ -10,7 +10,7 @@
 // print what log calls took and what memory was held. For figures that mean
 // something give them time, and the machine to themselves:
 //
-//	make integration TESTFLAGS='-run=TestFrozen(Under|At) -frozen=30s'
+//	make integration TESTFLAGS='-run=TestFrozen -frozen=30s'
 //
 // -heapprofiles=DIRECTORY keeps a heap profile of each load.
 package integration
