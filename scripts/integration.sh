@@ -54,4 +54,6 @@ fi
 
 printf -- '--- integration: KAFKA_BROKERS=%s go test%s\n' "$KAFKA_BROKERS" "${flags[*]:+ ${flags[*]}}"
 cd "$root/integration"
-go test ${flags[@]+"${flags[@]}"} -count=1 -timeout 10m "$@" ./...
+# The packages below are what these tests are made of; make test tests them.
+# -v: figures are wanted of tests that pass, too.
+go test ${flags[@]+"${flags[@]}"} -v -count=1 -timeout 10m "$@" .

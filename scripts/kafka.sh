@@ -33,6 +33,7 @@ environment:
                         own data, so several can run side by side
   KAFKA_TOPIC           topic that start creates (test); empty: none
   KAFKA_PARTITIONS      its number of partitions (4)
+  KAFKA_AUTO_CREATE     true: clients may have topics created (false)
   KAFKA_HEAP            heap of the broker (512m)
   KAFKA_START_TIMEOUT   seconds that start waits for an answer (60)
   KAFKA_DIR             where everything is kept (.kafka in the repository)
@@ -46,6 +47,7 @@ host=127.0.0.1
 port=${KAFKA_PORT:-9092}
 topic=${KAFKA_TOPIC-test}
 partitions=${KAFKA_PARTITIONS:-4}
+auto_create=${KAFKA_AUTO_CREATE:-false}
 heap=${KAFKA_HEAP:-512m}
 start_timeout=${KAFKA_START_TIMEOUT:-60}
 stop_timeout=20
@@ -101,7 +103,7 @@ inter.broker.listener.name=PLAINTEXT
 log.dirs=$dir/data
 
 # A topic that nobody created is an error, as in most production clusters.
-auto.create.topics.enable=false
+auto.create.topics.enable=$auto_create
 num.partitions=4
 
 # After a crash the controller lets the node in again when its old session has

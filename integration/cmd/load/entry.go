@@ -1,0 +1,39 @@
+package main
+
+import (
+	"bytes"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/zapkafka/zapkafka"
+	"github.com/zapkafka/zapkafka/integration/load"
+)
+
+// bareBelow is the size below which entries consist of their five fields alone:
+// time, level, caller and message do not fit in fewer bytes.
+const bareBelow = 150
+
+// logger returns a logger as programs have it: JSON, five fields, the caller.
+func logger(c config, ws zapcore.WriteSyncer) *zap.Logger {
+	if c.size >= bareBelow {
+		return zapkafka.New(ws, zapcore.InfoLevel).Logger
+	}
+	bare := zapcore.EncoderConfig{LineEnding: zapcore.DefaultLineEnding, SkipLineEnding: false}
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(bare), ws, zapcore.InfoLevel))
+}
+
+// paddingFor returns how much padding makes an entry as long as is asked for,
+// and how long it is then.
+func paddingFor(c config) (padding, length int) {
+	plan := load.Plan{Workers: 1, PerWorker: 1, FirstSeq: 100_000}
+	length = lengthOf(c, plan)
+	padding = max(0, c.size-length)
+	return padding, length + padding
+}
+
+func lengthOf(c config, plan load.Plan) int {
+	var b bytes.Buffer
+	load.New(logger(c, zapcore.AddSync(&b)), plan).Start().Wait()
+	return b.Len()
+}
