@@ -28,12 +28,6 @@ type allocator interface {
 	release(text []byte)
 }
 
-// heap is the allocator in use: the collector takes back what is released.
-type heap struct{}
-
-func (heap) allocate(n int) []byte { return make([]byte, n) }
-func (heap) release([]byte)        {}
-
 // memory is what one filling of a chunk is written into. It is reused for
 // later chunks; the chunk and its records are not (see chunk).
 //

@@ -124,7 +124,7 @@ func settleRecord(r *Record, outcome uint32) bool {
 // client, which still holds it, may yet deliver it.
 func takeBack(r *Record) bool {
 	s := r.state.Load()
-	return s == heldBit|theFallbacks|uint32(reasonSync)<<reasonShift && r.state.CompareAndSwap(s, heldBit|undecided)
+	return s == heldBit|theFallbacks|uint32(reasonSync)<<reasonShift && r.state.CompareAndSwap(s, heldBit)
 }
 
 func reasonOf(r *Record) reason { return reason(r.state.Load() >> reasonShift) }

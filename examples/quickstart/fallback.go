@@ -14,7 +14,7 @@ import (
 
 // readFallback reads the entries of a fallback's directory. They are lines, as
 // they were logged; an entry that could not stay as it was is in an envelope
-// (internal/spool/FORMAT.md of this project has the details).
+// (DESIGN.md of this project has the details).
 func readFallback(dir string, each func(entry []byte)) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

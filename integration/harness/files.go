@@ -13,7 +13,7 @@ import (
 )
 
 // envelopePrefix begins every line that is an envelope (internal/spool,
-// FORMAT.md).
+// DESIGN.md).
 var envelopePrefix = []byte(`{"zapkafka_envelope":`)
 
 // ReadFallback finds all entries in a fallback's directory, those in the
