@@ -96,8 +96,18 @@ func TestWaitersAreServedInOrder(t *testing.T) {
 		}(i)
 		eventually(t, "the next to wait", func() bool { return waiting() == i+2 })
 	}
-	f.gate <- struct{}{} // one write ends: room for a chunk
-	eventually(t, "all to be served by one chunk's room", func() bool { return waiting() <= 1 })
+	// One write after the other ends, until there is room for a chunk: that has
+	// room for all of them.
+	eventually(t, "all to be served", func() bool {
+		if waiting() <= 1 {
+			return true
+		}
+		select {
+		case f.gate <- struct{}{}:
+		default:
+		}
+		return false
+	})
 	wg.Wait()
 	close(f.gate)
 	<-full
