@@ -10,7 +10,7 @@ import (
 
 // newAllocator returns the allocator of a queue: arenas outside of the heap.
 func newAllocator() allocator {
-	a := &mapped{}
+	a := &mapped{ours: make(map[*byte]bool)}
 	// Records that a client still holds lead to the queue, and that to the
 	// allocator: when nobody is left, nobody reads.
 	runtime.SetFinalizer(a, (*mapped).unmap)
@@ -28,6 +28,7 @@ type mapped struct {
 	mu   sync.Mutex
 	free [][]byte
 	all  [][]byte
+	ours map[*byte]bool // the first byte of each in all
 }
 
 func (a *mapped) allocate(n int) []byte {
@@ -47,27 +48,20 @@ func (a *mapped) allocate(n int) []byte {
 		return make([]byte, n) // too many mappings, or a limit on address space
 	}
 	a.all = append(a.all, text)
+	a.ours[&text[0]] = true
 	return text
 }
 
 func (a *mapped) release(text []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(text) != arenaBytes || !a.isMapped(text) {
+	if len(text) != arenaBytes || !a.ours[&text[0]] {
 		return
 	}
-	if syscall.Madvise(text, syscall.MADV_DONTNEED) == nil {
-		a.free = append(a.free, text)
-	}
-}
-
-func (a *mapped) isMapped(text []byte) bool {
-	for _, m := range a.all {
-		if &m[0] == &text[0] {
-			return true
-		}
-	}
-	return false
+	// Fails if the program has locked its memory (mlockall). Then the pages stay,
+	// for the next chunk all the same.
+	_ = syscall.Madvise(text, syscall.MADV_DONTNEED)
+	a.free = append(a.free, text)
 }
 
 // unmap ends the mappings.

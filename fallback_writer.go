@@ -164,7 +164,7 @@ func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 func (w *fallbackWriter) writeRejected(c *chunk) {
 	b := spool.Batch{Text: c.mem.text, Ends: c.mem.ends, First: c.opened, Last: c.opened}
 	size, cut := c.oversize, c.cut // c is not ours after wroteWhole
-	n, err := w.use(b, w.file.rejectBatch)
+	n, err := w.use(b, w.file.rejectBatch, true)
 	if n > 0 && cut {
 		w.q.counters.cut.Add(1)
 	}
@@ -227,13 +227,13 @@ func (w *fallbackWriter) addEntry(b *spool.Batch, c *chunk, i int, duplicate boo
 
 // append writes a batch to the fallback.
 func (w *fallbackWriter) append(b spool.Batch) (int, error) {
-	return w.use(b, w.file.appendBatch)
+	return w.use(b, w.file.appendBatch, false)
 }
 
 // use makes one write on the file and notes how it ended. It returns an error
 // only if not all entries of the batch are on file; what else went wrong (an
 // index that could not be written) is reported here and changes nothing.
-func (w *fallbackWriter) use(b spool.Batch, write func(spool.Batch) (int, error)) (int, error) {
+func (w *fallbackWriter) use(b spool.Batch, write func(spool.Batch) (int, error), rejected bool) (int, error) {
 	w.turn <- struct{}{}
 	w.q.diskAsked()
 	n, err := write(b)
@@ -245,7 +245,7 @@ func (w *fallbackWriter) use(b spool.Batch, write func(spool.Batch) (int, error)
 	} else if err == nil {
 		err = io.ErrShortWrite
 	}
-	w.q.diskAnswered(err)
+	w.q.diskAnswered(err, rejected)
 	<-w.turn
 	if n > 0 {
 		w.fsync.wrote()

@@ -81,15 +81,23 @@ func (f *fsyncer) run() {
 // syncIfWanted makes the fsync that was asked for, unless there is none or
 // another goroutine is at it (after Shutdown whoever asks does it).
 func (f *fsyncer) syncIfWanted() {
-	if !f.turn.TryLock() {
-		return
+	// Who comes while the turn is taken goes away, so whoever had the turn looks
+	// again after it.
+	for f.isWanted() && f.turn.TryLock() {
+		f.sync()
+		f.turn.Unlock()
 	}
-	defer f.turn.Unlock()
+}
+
+func (f *fsyncer) isWanted() bool {
 	f.mu.Lock()
-	if f.wanted == f.ended {
-		f.mu.Unlock()
-		return
-	}
+	defer f.mu.Unlock()
+	return f.wanted != f.ended
+}
+
+// sync answers all requests that there are. The turn is held.
+func (f *fsyncer) sync() {
+	f.mu.Lock()
 	number := f.wanted
 	// What is written from here on needs another.
 	f.dirty = false

@@ -87,8 +87,7 @@ func (c *chunk) recordDone(r *Record, err error) {
 }
 
 // giveUp makes the fallback the owner of every undecided record and leaves the
-// client's hold as it is. Called by the fallback writer, and at the end of a
-// Shutdown that it did not keep up with.
+// client's hold as it is. Called by the fallback writer alone.
 func (c *chunk) giveUp(why reason) {
 	for i := range c.records {
 		r := &c.records[i]

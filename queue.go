@@ -56,13 +56,14 @@ type queue struct {
 	// The fields below are guarded by mu.
 
 	closed   bool   // Shutdown has begun: nothing more is accepted
+	ended    bool   // and is over: nothing is kept for reuse
 	accepted uint64 // entries so far; the number of the latest
 
 	open    *chunk
 	waiting []*chunk // oldest first
 	rejects []*chunk // oversize, oldest first
 	failed  []*chunk // with records for the fallback writer
-	order   []*chunk // all sealed chunks in order, without the settled ones at its front
+	order   []*chunk // all sealed chunks as they were sealed, without the settled ones at its front
 
 	used      int64
 	inClient  int64 // part of used that is with the producer
@@ -78,7 +79,7 @@ type queue struct {
 	giveUpWhy  reason
 
 	waiters []*roomWaiter // callers who wait for room, in the order in which they came
-	inLine  int           // how many of them want a place in a usual chunk
+	inLine  int           // how many of them are served strictly in turn
 
 	stalled bool   // the disk has stopped making progress: nobody waits for room
 	writing bool   // the fallback writer is inside a write
@@ -126,6 +127,8 @@ const (
 	// maxLingerShift bounds that: 10 ms become 1.28 s.
 	maxLingerShift = 7
 	trimInterval   = time.Second
+	trimAtOnce     = 4
+	trimPause      = time.Millisecond
 	keepSpares     = 1
 )
 
@@ -180,8 +183,8 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 	// everything that waits was spilled, the open chunk apart.
 	q.largest = q.limit - client - q.reserve - q.chunkCost()
 	if q.largest < largest {
-		return nil, fmt.Errorf("BufferBytes is %d, too little for entries of %d bytes (MaxEntryBytes) with this producer: raise BufferBytes by %d or more, or lower MaxEntryBytes",
-			q.limit, q.maxEntry, 2*(largest-q.largest))
+		return nil, fmt.Errorf("BufferBytes is %d, too little for entries of %d bytes (MaxEntryBytes) with the overhead of this producer: double BufferBytes, say, or lower MaxEntryBytes",
+			q.limit, q.maxEntry)
 	}
 	q.low = q.limit / 8
 	if two := 2 * q.chunkCost(); q.low < two {
@@ -240,7 +243,7 @@ func (q *queue) putSlowLocked(m *meta, line []byte, newline bool) error {
 	if q.inLine == 0 && q.placeLocked(m, line, newline) {
 		return nil
 	}
-	return q.waitLocked(&roomWaiter{place: func() bool { return q.placeLocked(m, line, newline) }, usual: true})
+	return q.waitLocked(&roomWaiter{place: func() bool { return q.placeLocked(m, line, newline) }, inTurn: true})
 }
 
 // placeLocked puts an entry into the open chunk or begins one for it. It
@@ -277,11 +280,6 @@ func (q *queue) loseLocked() error {
 		}
 	}
 	q.counters.lost[why].Add(1)
-	// Its number is settled from the start, so it belongs to no chunk: the
-	// entries of a chunk are consecutive.
-	if q.open != nil {
-		q.sealLocked()
-	}
 	return err
 }
 
@@ -355,6 +353,16 @@ func (q *queue) chargeLocked(n, keep int64) bool {
 	return true
 }
 
+// end gives all spare memory back, now and from now on.
+func (q *queue) end() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ended = true
+	for len(q.spares) > 0 {
+		q.dropSpareLocked()
+	}
+}
+
 func (q *queue) dropSpareLocked() {
 	last := len(q.spares) - 1
 	mem := q.spares[last]
@@ -408,8 +416,8 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 	switch {
 	case q.closed:
 		err = errQueueClosed
-	case !charge():
-		err = q.waitLocked(&roomWaiter{place: charge})
+	case q.inLine > 0 || !charge():
+		err = q.waitLocked(&roomWaiter{place: charge, inTurn: cost <= 4*q.chunkCost()})
 	}
 	q.mu.Unlock()
 	if err != nil {
@@ -439,8 +447,9 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 		return errQueueClosed
 	}
 	// Only now does the entry have its place: what others logged during the
-	// copy comes before it.
-	if q.open != nil {
+	// copy comes before it. One that is not for Kafka ends no chunk: many of them
+	// would leave as many nearly empty ones.
+	if q.open != nil && c.oversize == 0 {
 		q.sealLocked()
 	}
 	q.accepted++
@@ -501,9 +510,12 @@ func cutAt(value []byte, n int) []byte {
 // the room before the others look, and some would see none for all of maxWait
 // although the disk keeps up.
 type roomWaiter struct {
-	place   func() bool // under the lock: takes the room, false if there is not enough
-	usual   bool        // wants a place in a usual chunk
-	served  bool        // guarded by mu
+	place func() bool // under the lock: takes the room, false if there is not enough
+	// inTurn: nobody who came later is served before. An entry for which several
+	// chunks must come free would never find them otherwise; a huge one would
+	// hold up everybody for too long.
+	inTurn  bool
+	served  bool // guarded by mu
 	done    chan struct{}
 	writing bool   // of the queue when the wait began
 	writes  uint64 // likewise
@@ -517,7 +529,7 @@ func (q *queue) waitLocked(w *roomWaiter) error {
 	if q.maxWait > 0 && !q.stalled {
 		w.done, w.writing, w.writes = make(chan struct{}), q.writing, q.writes
 		q.waiters = append(q.waiters, w)
-		if w.usual {
+		if w.inTurn {
 			q.inLine++
 		}
 		q.mu.Unlock()
@@ -553,7 +565,7 @@ func (q *queue) leaveLineLocked(w *roomWaiter) {
 	for i := range q.waiters {
 		if q.waiters[i] == w {
 			q.waiters = append(q.waiters[:i], q.waiters[i+1:]...)
-			if w.usual {
+			if w.inTurn {
 				q.inLine--
 			}
 			return
@@ -567,14 +579,14 @@ func (q *queue) serveLocked() {
 	left := q.waiters[:0]
 	full := false
 	for _, w := range q.waiters {
-		if w.usual && full || !w.place() {
-			full = full || w.usual
+		if full || !w.place() {
+			full = full || w.inTurn
 			left = append(left, w)
 			continue
 		}
 		w.served = true
 		close(w.done)
-		if w.usual {
+		if w.inTurn {
 			q.inLine--
 		}
 	}
@@ -616,7 +628,7 @@ func (q *queue) freeLocked(c *chunk) {
 			q.silent = false // nobody is silent who was not asked
 		}
 	}
-	if len(mem.text) == arenaBytes && cap(mem.ends) == q.chunkRecords && q.used+q.spare+mem.cost() <= q.limit {
+	if !q.ended && len(mem.text) == arenaBytes && cap(mem.ends) == q.chunkRecords && q.used+q.spare+mem.cost() <= q.limit {
 		mem.reset()
 		q.spares = append(q.spares, mem)
 		q.spare += mem.cost()
@@ -639,8 +651,14 @@ func (q *queue) trimLocked(now time.Time) time.Duration {
 	if left := q.nextTrim.Sub(now); left > 0 {
 		return left
 	}
-	for n := q.spareLow - keepSpares; n > 0; n-- {
+	// A few at a time: each is a system call under the lock.
+	for n := 0; n < trimAtOnce && q.spareLow > keepSpares; n++ {
+		left := q.spareLow - 1
 		q.dropSpareLocked()
+		q.spareLow = left
+	}
+	if q.spareLow > keepSpares {
+		return trimPause
 	}
 	q.spareLow, q.nextTrim = len(q.spares), now.Add(trimInterval)
 	if len(q.spares) <= keepSpares {
@@ -697,14 +715,20 @@ func (q *queue) recordsFailed(c *chunk) {
 }
 
 // settledUpToLocked is the number up to which every entry has its outcome.
+// (Entries that were lost at once have numbers too, and belong to no chunk.)
 func (q *queue) settledUpToLocked() uint64 {
-	if len(q.order) > 0 {
-		return q.order[0].first - 1
-	}
+	upTo := q.accepted
 	if q.open != nil {
-		return q.open.first - 1
+		upTo = q.open.first - 1
 	}
-	return q.accepted
+	for _, c := range q.order {
+		// Not always the first: an oversize entry stands before the chunk that
+		// was open when it came.
+		if !c.settled && c.first <= upTo {
+			upTo = c.first - 1
+		}
+	}
+	return upTo
 }
 
 func (q *queue) notifySettledLocked() {

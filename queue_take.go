@@ -236,7 +236,7 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 	q.counters.fellBack[why].Add(uint64(n))
 	if left > 0 && (why == reasonQueueFull || why == reasonSync) {
 		if why == reasonSync {
-			q.giveUpUpTo = 0 // the order cannot be carried out
+			q.cancelSyncLocked()
 		}
 		c.from += n
 		c.state = chunkWaiting
@@ -255,8 +255,15 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 func (q *queue) tookBack(c *chunk) {
 	q.mu.Lock()
 	c.givenUp = false // their deadline still holds
-	q.giveUpUpTo = 0  // the order of the Sync cannot be carried out
+	q.cancelSyncLocked()
 	q.mu.Unlock()
+}
+
+// cancelSyncLocked takes back the order of a Sync that cannot be carried out.
+func (q *queue) cancelSyncLocked() {
+	if q.giveUpWhy == reasonSync {
+		q.giveUpUpTo = 0
+	}
 }
 
 // failingRetry is how long a fallback that failed is left in peace by spilling.
@@ -269,8 +276,9 @@ func (q *queue) diskAsked() {
 	q.mu.Unlock()
 }
 
-// diskAnswered notes how a write of the fallback ended.
-func (q *queue) diskAnswered(err error) {
+// diskAnswered notes how a write of the fallback ended. A small entry that still
+// goes into the rejected file does not mean that a chunk would fit again.
+func (q *queue) diskAnswered(err error, rejected bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.writing = false
@@ -281,7 +289,10 @@ func (q *queue) diskAnswered(err error) {
 		q.dismissLocked() // nobody waits for a disk that fails
 		return
 	}
-	q.failing, q.stalled = false, false
+	q.stalled = false
+	if !rejected {
+		q.failing = false
+	}
 }
 
 // answers is how many times Kafka has acknowledged something.
@@ -344,8 +355,12 @@ func (q *queue) giveUp(upTo uint64, why reason, answers uint64) bool {
 	if why != reasonClosed && q.failing && time.Now().Before(q.failingUntil) {
 		return false
 	}
+	// The order of Shutdown is the last word: no Sync changes it any more.
+	if why == reasonClosed || q.giveUpWhy != reasonClosed && q.giveUpUpTo < upTo {
+		q.giveUpWhy = why
+	}
 	if q.giveUpUpTo < upTo {
-		q.giveUpUpTo, q.giveUpWhy = upTo, why
+		q.giveUpUpTo = upTo
 	}
 	wake(q.wakeWriter)
 	return true
@@ -418,11 +433,15 @@ func (q *queue) abandon() uint64 {
 			left := uint64(c.entries() - c.from)
 			n += left
 			q.counters.lost[lostFallbackStuck].Add(left)
+			written := c.state == chunkWriting
 			if c.state == chunkWaiting {
 				q.popWaitingLocked(c)
 			}
 			c.state = chunkDone
 			q.chunkSettledLocked(c)
+			if !written {
+				q.freeLocked(c) // else wroteWhole does it, if the write ever returns
+			}
 		}
 	}
 	return n
@@ -430,13 +449,15 @@ func (q *queue) abandon() uint64 {
 
 // abandonRecords counts every record of c without an outcome as lost.
 func (c *chunk) abandonRecords() uint64 {
-	c.giveUp(reasonClosed)
 	n := uint64(0)
 	for i := range c.records {
-		if settleRecord(&c.records[i], lost) {
+		r := &c.records[i]
+		// One that is the fallback's keeps the memory: it may be inside the write
+		// that hangs. One that is undecided goes with its Done.
+		if s := r.state.Load(); s == heldBit && r.state.CompareAndSwap(s, heldBit|lost) || settleRecord(r, lost) {
 			c.q.counters.lost[lostFallbackStuck].Add(1)
 			n++
-			c.finish(1, 0) // the writer, if it ever returns, ends the reason to keep the memory
+			c.finish(1, 0)
 		}
 	}
 	return n

@@ -120,6 +120,7 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("%d entries are lost: the fallback did not take them in time", n))
 		}
 	}
+	s.q.end()
 	close(s.writer.stop)
 	if !waitUntil(s.writer.done, last) {
 		s.stuck.Store(true)
@@ -292,13 +293,17 @@ func (s *KafkaSyncer) rejectedEnvelope(m *meta, value []byte, room int) rejected
 	}
 	e.Reason, e.Size = "too large", int64(len(value))
 	size := 0
-	for most := len(value); ; most = int(int64(most) * int64(room) / int64(size+1)) {
+	for most, round := len(value), 0; ; round++ {
 		e.Value = cutAt(value, most)
 		e.Cut = len(e.Value) < len(value)
 		if size = spool.EnvelopeLen(e); size <= room || len(e.Value) == 0 {
 			break
 		}
-		most = len(e.Value)
+		// In proportion, which is right if the entry is the same all over.
+		most = int(int64(len(e.Value)) * int64(room) / int64(size+1))
+		if round > 2 {
+			most = len(e.Value) / 2
+		}
 	}
 	return rejectedLine{size: size, cut: e.Cut, append: func(dst []byte) []byte {
 		return spool.AppendEnvelope(dst, e)

@@ -27,7 +27,8 @@ type Stats struct {
 	// PendingBytes is the memory in use for entries, in bytes, as counted
 	// against Options.BufferBytes: what waits, what is with the producer and the
 	// client's overhead for it. What a client has not let go of stays counted
-	// although it has its outcome.
+	// although it has its outcome, and so may what was in a write to the fallback
+	// that hung at the end of Shutdown.
 	PendingBytes int64
 
 	// PossiblyDuplicate is how many of FellBack had been given to the client:
@@ -40,8 +41,8 @@ type Stats struct {
 	// RepeatedReports counts reports on records that had been reported before: a
 	// fault of the producer, without consequence.
 	RepeatedReports uint64
-	// Cut is how many entries in the rejected file are not whole: they were over
-	// 8 MiB (or a quarter of the buffer).
+	// Cut is how many entries in the rejected file are not whole: there was no
+	// room for all of them (see Options.MaxEntryBytes).
 	Cut uint64
 }
 

@@ -39,6 +39,17 @@ func checkClient(cl *kgo.Client, brokers []string, limits zapkafka.Limits) error
 	refuse(delivery != 0, "kgo.RecordDeliveryTimeout is %v: it counts from an entry's time stamp, and the deadline is the syncer's (%v, Limits.DeliveryTimeout): leave it out", delivery, limits.DeliveryTimeout)
 	request, overhead := value[time.Duration](cl, kgo.ProduceRequestTimeout), value[time.Duration](cl, kgo.RequestTimeoutOverhead)
 	refuse(request+overhead > maxRequestTime, "kgo.ProduceRequestTimeout (%v) and kgo.RequestTimeoutOverhead (%v) together are more than %v: a record on a mute broker would be reported too late", request, overhead, maxRequestTime)
+	if linger, most := value[time.Duration](cl, kgo.ProducerLinger), limits.DeliveryTimeout/4; linger > most {
+		refuse(linger > tunedLinger, "kgo.ProducerLinger (%v) is more than a quarter of the delivery timeout (%v): the client looks at no deadline while it lingers", linger, limits.DeliveryTimeout)
+	}
+	if wait := value[func(int) time.Duration](cl, kgo.RetryBackoffFn); wait != nil {
+		for tries := 1; tries <= 10; tries++ {
+			if w := wait(tries); w > maxRequestTime {
+				refuse(true, "kgo.RetryBackoffFn waits %v before retry %d, more than %v: records on brokers that are gone would be reported too late", w, tries, maxRequestTime)
+				break
+			}
+		}
+	}
 	for _, consuming := range []struct {
 		name string
 		set  bool

@@ -43,7 +43,8 @@
 // syncer's), SeedBrokers (they are a parameter), everything that consumes; and,
 // when too small for the limits of the syncer, MaxBufferedRecords,
 // MaxBufferedBytes and ProducerBatchMaxBytes, or too long for a record to be
-// reported in time, ProduceRequestTimeout with RequestTimeoutOverhead.
+// reported in time, ProduceRequestTimeout with RequestTimeoutOverhead,
+// ProducerLinger and RetryBackoffFn.
 //
 // # Deadlines, and what fails together
 //

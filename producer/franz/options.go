@@ -24,6 +24,9 @@ const (
 	// maxRequestTime is the most that the two above may sum up to: a record may
 	// be reported that much after its deadline, and 10 seconds are promised.
 	maxRequestTime = 8 * time.Second
+	// tunedLinger holds the first record of a call back until the others are
+	// there: the syncer has collected before it calls.
+	tunedLinger = 5 * time.Millisecond
 )
 
 // tuned returns our settings, for the user's to come after.
@@ -45,9 +48,7 @@ func tuned() []kgo.Opt {
 		kgo.MetadataMinAge(500 * time.Millisecond),
 		// Until the deadline: the topic may be on its way.
 		kgo.UnknownTopicRetries(-1),
-		// The syncer collects before it calls; this only holds the first record
-		// of a call back until the others are there.
-		kgo.ProducerLinger(5 * time.Millisecond),
+		kgo.ProducerLinger(tunedLinger),
 		// As fast as lz4 here, and without its buffers of 8 MiB for each writer.
 		kgo.ProducerBatchCompression(kgo.SnappyCompression(), kgo.NoCompression()),
 		// The client's default, spelled out: sticky for 64 KiB, adaptive, and

@@ -119,7 +119,9 @@ func (p *Producer) Start(limits zapkafka.Limits, report zapkafka.ErrorHandler) (
 	p.starting = false
 	if err == nil && p.closing {
 		err = errors.New("franz: Close was called during Start")
+		p.mu.Unlock() // the user's hooks again
 		client.Close()
+		p.mu.Lock()
 	}
 	if err != nil {
 		return zapkafka.Overhead{}, err

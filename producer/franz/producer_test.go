@@ -195,7 +195,7 @@ func TestContextEndsAfterProduce(t *testing.T) {
 
 func TestFlushEndsLinger(t *testing.T) {
 	c := newCluster(t)
-	p := start(t, c.ListenAddrs(), limits(patience*2), nil, kgo.ProducerLinger(time.Minute))
+	p := start(t, c.ListenAddrs(), limits(patience*2), nil, kgo.ProducerLinger(7*time.Second))
 	rs, o := records(1, numbered)
 	p.Produce(t.Context(), rs)
 	flushUntilDone(t, p, o)
@@ -234,7 +234,7 @@ func TestFlushDoesNotWait(t *testing.T) {
 
 func TestCloseDelivers(t *testing.T) {
 	c := newCluster(t)
-	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, kgo.ProducerLinger(time.Minute))
+	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, kgo.ProducerLinger(7*time.Second))
 	warm, o := records(1, numbered)
 	p.Produce(t.Context(), warm)
 	flushUntilDone(t, p, o)
