@@ -1,3 +1,33 @@
 // Package zapkafka sends the log of a program that uses go.uber.org/zap to
-// Kafka.
+// Kafka. A log call never waits for Kafka; what Kafka does not take goes to a
+// fallback on disk; every entry is accounted for.
+//
+//	producer, err := franz.New([]string{"localhost:9092"})
+//	fallback, err := zapkafka.OpenFallback("kafka-fallback", nil)
+//	syncer, err := zapkafka.NewKafkaSyncer(producer, "app-logs", fallback, nil)
+//	logger := zapkafka.New(syncer, zap.InfoLevel)
+//	defer logger.Sync()
+//
+// # In a program
+//
+// [New] makes a [Logger], which is a *zap.Logger whose level can be changed with
+// SetLevel. Programs that have their zap set up use the [KafkaSyncer] as the
+// zapcore.WriteSyncer of a core of their own. [Tee] writes to several at once.
+//
+// [KafkaSyncer.Sync] brings everything logged so far to Kafka or to disk, within
+// a second; zap calls it for every entry above Error. [KafkaSyncer.Shutdown] ends
+// the syncer with a deadline. A program that ends without either of them (an
+// uncaught signal, os.Exit) loses what is in memory.
+//
+// [KafkaSyncer.Stats] is the balance sheet; [Options] has the knobs, all of which
+// have defaults; errors on the way go to [Options.ErrorHandler].
+//
+// A [Fallback] is a directory of plain text files, one entry a line.
+//
+// # For a Kafka client of one's own
+//
+// [Producer] is what a client has to do, and its comment is the contract.
+// [Record], [Header], [Limits], [Overhead] and [NewRecord] belong to it; programs
+// that log need none of them. Adaptors are modules of their own, below
+// producer/.
 package zapkafka

@@ -105,7 +105,11 @@ func (f *plainFallback) rejectBatch(b spool.Batch) (int, error) { return f.appen
 
 // Sync brings the text to the disk if the writer stands for one.
 func (f *plainFallback) Sync() error {
-	err := f.ws.Sync()
+	return withoutHarmless(f.ws.Sync())
+}
+
+// withoutHarmless returns nil for errors of a Sync that mean nothing.
+func withoutHarmless(err error) error {
 	// fsync on a terminal, a pipe or a socket fails with one of these, by
 	// system; nothing is wrong. (os.Stdout as a fallback is the usual case:
 	// go.uber.org/zap issues 328, 880 and 991.)

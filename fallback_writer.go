@@ -82,9 +82,28 @@ func (w *fallbackWriter) writeWhole(c *chunk, why reason) {
 		}
 	}
 	w.q.wroteWhole(c, n, why, lostTo(err))
-	if why == reasonQueueFull && err == nil {
-		w.report.report("queue full", fmt.Errorf("zapkafka: the queue is full: %d entries went to the fallback; Kafka does not keep up", n))
+	if n > 0 {
+		w.reportReason(why)
 	}
+}
+
+// reportReason says that entries went to the fallback, and why. It says no
+// number: of many reports in a row one is passed on.
+func (w *fallbackWriter) reportReason(why reason) {
+	what := ""
+	switch why {
+	case reasonQueueFull:
+		what = "Kafka does not keep up, and the queue is full"
+	case reasonDeadline:
+		what = fmt.Sprintf("no acknowledgement from Kafka within %v", w.q.delivery)
+	case reasonSync:
+		what = "no acknowledgement from Kafka within the time for a Sync"
+	case reasonClosed:
+		what = "no acknowledgement from Kafka before the end of Shutdown"
+	default:
+		return // reported with the producer's error
+	}
+	w.report.report(what, fmt.Errorf("zapkafka: %s: entries went to the fallback (see Stats)", what))
 }
 
 // writeRecords writes those records of a chunk that are the fallback's by now.
@@ -119,7 +138,7 @@ func (w *fallbackWriter) writeRecords(c *chunk) {
 	}
 	flush(len(c.records) - 1)
 	if err := c.lastErr.Swap(nil); err != nil {
-		w.report.report("delivery", fmt.Errorf("zapkafka: entries were not acknowledged and went to the fallback: %w", *err))
+		w.report.report("delivery", fmt.Errorf("zapkafka: delivery failed: entries went to the fallback (see Stats): %w", *err))
 	}
 }
 
@@ -129,6 +148,7 @@ func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 	why := lostTo(err)
 	unsettled := uint64(0)
 	takenBack := false
+	lastReason := reasons
 	for i, r := range w.records {
 		w.records[i] = nil // else the scratch would keep the block
 		outcome := lost
@@ -146,6 +166,10 @@ func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 		}
 		unsettled++
 		if outcome == fellBack {
+			if because != lastReason {
+				lastReason = because
+				w.reportReason(because)
+			}
 			c.q.counters.fellBack[because].Add(1)
 			c.q.counters.possiblyDuplicate.Add(1)
 		} else {
@@ -170,8 +194,11 @@ func (w *fallbackWriter) writeRejected(c *chunk) {
 	}
 	w.q.wroteWhole(c, n, reasonTooLarge, lostTo(err))
 	what := "it is with the rejected entries of the fallback"
-	if n == 0 {
+	switch {
+	case n == 0:
 		what = "it is lost: the fallback could not take it"
+	case cut:
+		what = "the beginning of it is with the rejected entries of the fallback"
 	}
 	w.report.report("too large", fmt.Errorf("zapkafka: an entry of %d bytes is over MaxEntryBytes (%d): %s", size, w.q.maxEntry, what))
 }

@@ -7,8 +7,7 @@ import (
 )
 
 // Options are the knobs of a [KafkaSyncer]. The zero value of each field means
-// its default; a nil *Options means all defaults. Times are rounded to nothing:
-// any positive duration is taken as it is.
+// its default; a nil *Options means all defaults.
 type Options struct {
 	// BufferBytes bounds the memory of the queue, in bytes: the entries that
 	// wait, those that are with the producer, and what the client needs beside
@@ -37,9 +36,10 @@ type Options struct {
 	// MaxEntryBytes is the length of the longest entry that is sent to Kafka, in
 	// bytes; keep it below the topic's max.message.bytes, less a hundred bytes
 	// for the batch. Longer entries go to the fallback's rejected file; what is
-	// over 8 MiB of such an entry (or over what the buffer has room for, somewhat
-	// less than half of BufferBytes) is cut off. Default 900,000; at most 8 MiB
-	// and a quarter of BufferBytes.
+	// over 8 MiB of such an entry, or over what the buffer has room for (less than
+	// half of BufferBytes), is cut off. Default 900,000; at most 8 MiB and a
+	// quarter of BufferBytes, and NewKafkaSyncer says so if the overhead of the
+	// producer leaves no room for that.
 	MaxEntryBytes int
 
 	// SyncTimeout bounds Sync, which zap itself calls for every entry above

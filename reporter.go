@@ -75,7 +75,7 @@ func (r *reporter) report(kind string, err error) {
 	}
 	send := err
 	if k.suppressed > 0 {
-		send = fmt.Errorf("%w (and %d more like it since the last report)", err, k.suppressed)
+		send = fmt.Errorf("%w (and %d more reports like it since the last one)", err, k.suppressed)
 	}
 	select {
 	case r.queue <- send:
@@ -131,7 +131,7 @@ func (r *reporter) rest() []error {
 	defer r.mu.Unlock()
 	for _, k := range r.kinds {
 		if k.suppressed > 0 {
-			errs = append(errs, fmt.Errorf("%w (the last of %d like it that were not reported)", k.lastErr, k.suppressed))
+			errs = append(errs, fmt.Errorf("%w (the last of %d reports like it that were withheld)", k.lastErr, k.suppressed))
 		}
 	}
 	return errs

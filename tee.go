@@ -16,7 +16,8 @@ import (
 // do not add up. Each writer that is none of this package's gets a lock of its
 // own, as with zapcore.Lock.
 //
-// Write returns the errors of all writers, joined. A nil writer panics.
+// Write and Sync return the errors of all writers, joined; that a console or a
+// pipe cannot be synced is none. A nil writer panics.
 func Tee(writers ...io.Writer) zapcore.WriteSyncer {
 	t := &teeSyncer{}
 	for _, w := range writers {
@@ -50,7 +51,7 @@ func (t *teeSyncer) Sync() error {
 		wg.Add(1)
 		go func(i int, ws zapcore.WriteSyncer) {
 			defer wg.Done()
-			errs[i] = ws.Sync()
+			errs[i] = withoutHarmless(ws.Sync())
 		}(i, ws)
 	}
 	wg.Wait()
