@@ -71,6 +71,8 @@ func TestStartRefuses(t *testing.T) {
 		{"kgo.RecordDeliveryTimeout", []kgo.Opt{kgo.RecordDeliveryTimeout(time.Minute)}},
 		{"kgo.ProduceRequestTimeout", []kgo.Opt{kgo.ProduceRequestTimeout(7 * time.Second)}},
 		{"kgo.RequestTimeoutOverhead", []kgo.Opt{kgo.RequestTimeoutOverhead(10 * time.Second)}},
+		{"kgo.ProducerLinger", []kgo.Opt{kgo.ProducerLinger(time.Minute)}},
+		{"kgo.RetryBackoffFn", []kgo.Opt{kgo.RetryBackoffFn(func(int) time.Duration { return 30 * time.Second })}},
 		{"kgo.DefaultProduceTopicAlways", []kgo.Opt{kgo.DefaultProduceTopicAlways(), kgo.DefaultProduceTopic("x")}},
 		{"kgo.SeedBrokers", []kgo.Opt{kgo.SeedBrokers("elsewhere")}},
 		{"kgo.ConsumerGroup", []kgo.Opt{kgo.ConsumerGroup("x"), kgo.ConsumeTopics("x")}},
