@@ -41,6 +41,7 @@ type fakeProducer struct {
 	held     []*Record // by hold
 	values   []string  // acknowledged
 	keep     bool      // collect values
+	back     bool      // by answer: hold holds nothing any more
 	started  bool
 	closed   bool
 	flushes  int
@@ -63,15 +64,15 @@ func (p *fakeProducer) Start(l Limits, report ErrorHandler) (Overhead, error) {
 func (p *fakeProducer) Produce(ctx context.Context, records []*Record) {
 	p.mu.Lock()
 	p.produces++
-	closed := p.closed
+	closed, handle := p.closed, p.handle
 	p.mu.Unlock()
 	switch {
 	case closed:
 		for _, r := range records {
 			r.Done(errors.New("fake: closed"))
 		}
-	case p.handle != nil:
-		p.handle(ctx, records)
+	case handle != nil:
+		handle(ctx, records)
 	default:
 		p.ack(records)
 	}
@@ -92,8 +93,37 @@ func (p *fakeProducer) ack(records []*Record) {
 // hold keeps the records, as a client does whose broker does not answer.
 func (p *fakeProducer) hold(_ context.Context, records []*Record) {
 	p.mu.Lock()
+	back := p.back
+	if !back {
+		p.held = append(p.held, records...)
+	}
+	p.mu.Unlock()
+	if back {
+		p.ack(records)
+	}
+}
+
+// setHandle changes what becomes of the records from here on.
+func (p *fakeProducer) setHandle(handle func(ctx context.Context, records []*Record)) {
+	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.held = append(p.held, records...)
+	p.handle = handle
+}
+
+// answer is the broker that comes back: everything is acknowledged, what is held
+// too.
+func (p *fakeProducer) answer() {
+	p.mu.Lock()
+	p.handle, p.back = nil, true
+	p.mu.Unlock()
+	p.ack(p.takeHeld())
+}
+
+// refuse is a broker that takes nothing.
+func refuse(_ context.Context, records []*Record) {
+	for _, r := range records {
+		r.Done(errors.New("broker says no"))
+	}
 }
 
 // takeHeld returns what is held and forgets it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -618,6 +619,7 @@ func TestNewKafkaSyncerSaysWhatIsWrong(t *testing.T) {
 	file := &memoryFile{}
 	var nilFile *Fallback
 	var nilProducer *fakeProducer
+	var nilFunc funcWriter
 	used := &fakeProducer{}
 	newTestSyncer(t, used, file, nil)
 	for _, tt := range []struct {
@@ -635,14 +637,25 @@ func TestNewKafkaSyncerSaysWhatIsWrong(t *testing.T) {
 		{"long topic", &fakeProducer{}, strings.Repeat("t", 250), file, nil, []string{"250", "249"}},
 		{"no fallback", &fakeProducer{}, "t", nil, nil, []string{"fallback is nil", "OpenFallback"}},
 		{"nil pointer as fallback", &fakeProducer{}, "t", nilFile, nil, []string{"fallback is nil"}},
+		{"nil function as fallback", &fakeProducer{}, "t", nilFunc, nil, []string{"fallback is nil"}},
 		{"all at once", nil, "", nil, nil, []string{"producer is nil", "topic is empty", "fallback is nil"}},
 		{"negative buffer", &fakeProducer{}, "t", file, &Options{BufferBytes: -1}, []string{"BufferBytes is -1", "4 MiB"}},
 		{"tiny buffer", &fakeProducer{}, "t", file, &Options{BufferBytes: 1000}, []string{"BufferBytes is 1000"}},
 		{"negative entry", &fakeProducer{}, "t", file, &Options{MaxEntryBytes: -5}, []string{"MaxEntryBytes is -5"}},
 		{"entry over the buffer", &fakeProducer{}, "t", file, &Options{BufferBytes: 4 << 20, MaxEntryBytes: 2 << 20}, []string{"MaxEntryBytes is 2097152", "quarter"}},
+		{"entry over what the rejected file keeps", &fakeProducer{}, "t", file, &Options{BufferBytes: 64 << 20, MaxEntryBytes: 10 << 20},
+			[]string{"MaxEntryBytes is 10485760", "8 MiB"}},
+		{"linger near the deadline", &fakeProducer{}, "t", file, &Options{Linger: 300 * time.Millisecond, DeliveryTimeout: time.Second},
+			[]string{"Linger is 300ms", "quarter of DeliveryTimeout (250ms)"}},
 		{"negative timeouts", &fakeProducer{}, "t", file, &Options{DeliveryTimeout: -1, SyncTimeout: -1, CloseTimeout: -1},
 			[]string{"DeliveryTimeout is -1ns", "SyncTimeout is -1ns", "CloseTimeout is -1ns"}},
 		{"used producer", used, "t", file, nil, []string{"start the producer", "serves one KafkaSyncer"}},
+		{"negative overhead", &fakeProducer{overhead: Overhead{RecordBytes: -1}}, "t", file, nil, []string{"overhead of -1 bytes a record"}},
+		{"negative percentage", &fakeProducer{overhead: Overhead{ValuePercent: -1}}, "t", file, nil, []string{"-1 % of the values"}},
+		{"huge overhead", &fakeProducer{overhead: Overhead{RecordBytes: math.MaxInt}}, "t", file, nil, []string{"declares an overhead", "1 MiB"}},
+		{"huge percentage", &fakeProducer{overhead: Overhead{ValuePercent: math.MaxInt}}, "t", file, nil, []string{"declares an overhead", "1000 %"}},
+		{"overhead that fills the buffer", &fakeProducer{overhead: Overhead{RecordBytes: 1 << 20}}, "t", file, &Options{BufferBytes: 4 << 20},
+			[]string{"BufferBytes is 4194304", "overhead of this producer"}},
 		{"producer that refuses", &fakeProducer{startErr: errors.New("buffer too small")}, "t", file, nil, []string{"buffer too small"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -659,6 +672,12 @@ func TestNewKafkaSyncerSaysWhatIsWrong(t *testing.T) {
 		})
 	}
 }
+
+// funcWriter is a zapcore.WriteSyncer made of a function.
+type funcWriter func(p []byte) (int, error)
+
+func (f funcWriter) Write(p []byte) (int, error) { return f(p) }
+func (f funcWriter) Sync() error                 { return nil }
 
 // What the producer complains of reaches the handler, once for each kind.
 func TestProducerTroubleIsReportedOnce(t *testing.T) {

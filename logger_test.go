@@ -175,6 +175,33 @@ func TestTee(t *testing.T) {
 	}
 }
 
+// A Fallback is safe for concurrent use by itself: behind another lock a Sync
+// that waits for the disk would hold up every Write.
+func TestFallbackAsWriterIsNotLocked(t *testing.T) {
+	dir := t.TempDir()
+	f := mustOpenFallback(t, dir, nil)
+	tee, ok := Tee(f).(*teeSyncer)
+	if !ok || len(tee.all) != 1 || tee.all[0] != zapcore.WriteSyncer(f) {
+		t.Error("Tee puts something around a Fallback")
+	}
+	for _, ws := range []zapcore.WriteSyncer{f, tee} {
+		if writeSyncer(ws) != ws { // what New takes
+			t.Errorf("New puts something around a %T", ws)
+		}
+	}
+	var console bytes.Buffer
+	for _, logger := range []*Logger{New(f, zap.InfoLevel), New(Tee(f, &console), zap.InfoLevel)} {
+		logger.Info("on file")
+		if err := logger.Sync(); err != nil {
+			t.Error(err)
+		}
+	}
+	got := fallbackEntries(t, dir)
+	if len(got) != 2 || !strings.Contains(got[0], "on file") || got[1]+"\n" != console.String() {
+		t.Errorf("on file %q, on the console %q", got, console.String())
+	}
+}
+
 // A Sync that waits for Kafka must not hold up the Writes of others.
 func TestSyncHoldsUpNoWrite(t *testing.T) {
 	p := &fakeProducer{}

@@ -495,7 +495,7 @@ func cutAt(value []byte, n int) []byte {
 	if len(value) <= n {
 		return value
 	}
-	for i := n; i > 0 && i > n-utf8.UTFMax; i-- {
+	for i := n; i >= 0 && i > n-utf8.UTFMax; i-- {
 		if utf8.RuneStart(value[i]) {
 			return value[:i]
 		}

@@ -1,6 +1,7 @@
 package zapkafka
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -16,22 +17,7 @@ func TestTrimKeepsWhatIsInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	const chunks = 20
-	fill := func(n int) {
-		// Nobody takes chunks here: the test is sender and writer in one.
-		for len(q.waiting) < n {
-			if err := q.put(&noMeta, line200); err != nil {
-				t.Fatal(err)
-			}
-		}
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		for len(q.waiting) > 0 {
-			c := q.waiting[0]
-			q.popWaitingLocked(c)
-			q.chunkSettledLocked(c)
-			q.freeLocked(c)
-		}
-	}
+	fill := func(n int) { fillAndFree(t, q, n) }
 	trim := func(now time.Time) int {
 		q.mu.Lock()
 		defer q.mu.Unlock()
@@ -58,6 +44,220 @@ func TestTrimKeepsWhatIsInUse(t *testing.T) {
 	}
 	if used, spare := q.used, q.spare; spare != int64(keepSpares)*q.chunkCost() || used != q.chunkCost() {
 		t.Errorf("%d bytes charged and %d spare, want one chunk each", used, spare)
+	}
+}
+
+// fillAndFree fills n chunks and takes their memory back. Nobody else takes
+// chunks: the test is sender and writer in one.
+func fillAndFree(t *testing.T, q *queue, n int) {
+	t.Helper()
+	fillChunks(t, q, n)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.waiting) > 0 {
+		c := q.waiting[0]
+		q.popWaitingLocked(c)
+		q.chunkSettledLocked(c)
+		q.freeLocked(c)
+	}
+}
+
+func fillChunks(t *testing.T, q *queue, n int) {
+	t.Helper()
+	for len(q.waiting) < n {
+		if err := q.put(&noMeta, line200); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func newTestQueue(t *testing.T, o *Options) *queue {
+	t.Helper()
+	o, err := o.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := newQueue(o, Overhead{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// handOver does the sender's part for the oldest chunk.
+func handOver(t *testing.T, q *queue) *chunk {
+	t.Helper()
+	c, _ := q.takeForProducer(time.Now())
+	if c == nil {
+		t.Fatal("no chunk for the producer")
+	}
+	c.makeRecords("test")
+	q.publish(c)
+	return c
+}
+
+// Spare memory is given back also while the sender is blocked by the producer.
+func TestFallbackWriterTrimsToo(t *testing.T) {
+	q := newTestQueue(t, nil)
+	fillAndFree(t, q, 20)
+	now := time.Now()
+	_, wait := q.takeForFallback(now)
+	if wait <= 0 || wait > trimInterval {
+		t.Errorf("the fallback writer comes back in %v, want the time to the next trim", wait)
+	}
+	for wait = trimPause; wait == trimPause; { // a few at a time
+		_, wait = q.takeForFallback(now.Add(trimInterval))
+	}
+	if n := len(q.spares); n != keepSpares {
+		t.Errorf("%d spare arenas are kept, want %d", n, keepSpares)
+	}
+}
+
+// The list of chunks lets go of those that have their outcome, or their records
+// would stay in memory uncounted.
+func TestSettledChunksAreLetGo(t *testing.T) {
+	q := newTestQueue(t, nil)
+	fillChunks(t, q, 8)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	chunks := append([]*chunk(nil), q.order...)
+	for _, i := range []int{1, 2, 3, 5, 0} { // with the last one the list gets shorter by four
+		q.chunkSettledLocked(chunks[i])
+	}
+	want := []*chunk{chunks[4], chunks[5], chunks[6], chunks[7]}
+	for i, c := range q.order[:cap(q.order)] {
+		switch {
+		case i < len(want) && c != want[i]:
+			t.Errorf("place %d has the wrong chunk", i)
+		case i >= len(want) && c != nil:
+			t.Errorf("place %d behind the end of the list keeps a chunk", i)
+		}
+	}
+	if len(q.order) != len(want) {
+		t.Errorf("%d chunks in the list, want %d", len(q.order), len(want))
+	}
+}
+
+// The fallback writer passes over a chunk that the sender is just taking; it
+// must be told when it can look at its deadline.
+func TestDeadlineOfAChunkThatWasClaimed(t *testing.T) {
+	q := newTestQueue(t, &Options{Linger: -1})
+	if err := q.put(&noMeta, line200); err != nil {
+		t.Fatal(err)
+	}
+	c, _ := q.takeForProducer(time.Now())
+	<-q.wakeWriter // told when the chunk was begun
+	if j, wait := q.takeForFallback(time.Now()); j.c != nil || wait != never {
+		t.Fatalf("the fallback writer got %v, %v for a chunk that is claimed", j, wait)
+	}
+	c.makeRecords("test")
+	q.publish(c)
+	select {
+	case <-q.wakeWriter:
+	default:
+		t.Fatal("nobody tells the fallback writer of the chunk's deadline")
+	}
+	if _, wait := q.takeForFallback(time.Now()); wait <= 0 || wait > q.delivery {
+		t.Errorf("the fallback writer comes back in %v, want the time to the deadline", wait)
+	}
+	if j, _ := q.takeForFallback(time.Now().Add(q.delivery)); j.c != c || j.why != reasonDeadline {
+		t.Errorf("at the deadline the fallback writer gets %v", j)
+	}
+}
+
+func TestDoneAllocatesNothing(t *testing.T) {
+	q := newTestQueue(t, &Options{Linger: -1})
+	for i := 0; i < 1001; i++ {
+		if err := q.put(&noMeta, []byte("x\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := handOver(t, q)
+	i := 0
+	if n := testing.AllocsPerRun(900, func() { c.records[i].Done(nil); i++ }); n > 0 {
+		t.Errorf("Done allocates %v times", n)
+	}
+}
+
+// A chunk can be free of memory a moment before it counts as settled: what is on
+// file by then is not lost when Shutdown gives up at that moment.
+func TestAbandonBetweenReleaseAndSettled(t *testing.T) {
+	q := newTestQueue(t, &Options{Linger: -1})
+	if err := q.put(&noMeta, line200); err != nil {
+		t.Fatal(err)
+	}
+	c := handOver(t, q)
+	r := &c.records[0]
+	// The fallback writer has put it on file and counted; chunkSettled comes next.
+	c.giveUp(reasonSync)
+	settleRecord(r, fellBack)
+	q.counters.fellBack[reasonSync].Add(1)
+	counted := uint64(unsettledOne + 1)
+	c.counts.Add(-counted)
+	r.Done(nil) // the last hold: the memory is free
+	if n := q.abandon(); n != 0 {
+		t.Errorf("%d entries abandoned that were on file", n)
+	}
+	q.chunkSettled(c)
+	checkBalance(t, q.stats())
+}
+
+// Only a write that takes all of a caller's wait shows a disk that stands still.
+// A caller who waits in vain while nothing is written (a large entry, a busy
+// machine) does not spoil it for the next.
+func TestOnlyAWriteThatHangsMarksTheDiskStalled(t *testing.T) {
+	q := newTestQueue(t, &Options{BufferBytes: 4 << 20, MaxWait: 10 * time.Millisecond})
+	fill := func() {
+		t.Helper()
+		for {
+			if err := q.put(&noMeta, line200); err != nil {
+				if !errors.Is(err, ErrQueueFull) {
+					t.Fatal(err)
+				}
+				return
+			}
+		}
+	}
+	fill()
+	if q.stalled {
+		t.Error("stalled, but no write was under way")
+	}
+	q.diskAsked()
+	go func() {
+		q.diskAnswered(nil, false)
+		q.diskAsked()
+	}()
+	eventually(t, "a write to end and another to begin", func() bool {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return q.writes == 1 && q.writing
+	})
+	fill()
+	if !q.stalled {
+		t.Error("not stalled, but one write took all of the wait")
+	}
+	q.diskAnswered(nil, false)
+	if q.stalled {
+		t.Error("stalled, but the write came to its end")
+	}
+}
+
+// An entry with a key begins no chunk which has room for its line but not for the
+// key's place: nobody would put anything into it.
+func TestMetaWithoutRoomBeginsNoChunk(t *testing.T) {
+	q := newTestQueue(t, &Options{BufferBytes: 4 << 20, MaxWait: -1})
+	for q.used+q.chunkCost()+q.detailCost() <= q.limit-q.reserve { // others hold all but one chunk
+		q.used += q.chunkCost()
+	}
+	before := q.used
+	if err := q.put(&meta{topic: "other"}, line200); !errors.Is(err, ErrQueueFull) {
+		t.Errorf("put = %v, want ErrQueueFull", err)
+	}
+	if q.used != before || q.open != nil || len(q.order) != 0 {
+		t.Errorf("%d bytes more in use, open %v, %d chunks sealed; want nothing changed", q.used-before, q.open, len(q.order))
+	}
+	if err := q.put(&noMeta, line200); err != nil {
+		t.Errorf("put without a key = %v, there is room", err)
 	}
 }
 

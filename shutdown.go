@@ -127,7 +127,7 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 		errs = append(errs, errors.New("a write to the fallback has not returned: its goroutine is left behind"))
 	}
 	close(s.fsync.stop)
-	if !waitUntil(s.fsync.done, last) {
+	if !waitUntil(s.fsync.done, last.Add(reportGrace/2)) {
 		errs = append(errs, errors.New("an fsync of the fallback has not returned: its goroutine is left behind"))
 	}
 	errs = append(errs, receiveUntil(closed, last))

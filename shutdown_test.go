@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -109,6 +110,11 @@ func TestShutdownWithADiskThatHangs(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "5000 entries are lost") || !strings.Contains(err.Error(), "has not returned") {
 		t.Errorf("Shutdown = %v; want what is lost, and that a write hangs", err)
 	}
+	for _, innocent := range []string{"producer", "handler"} {
+		if err != nil && strings.Contains(err.Error(), innocent) {
+			t.Errorf("Shutdown = %v; only the fallback's write hangs, not the %s", err, innocent)
+		}
+	}
 	st := s.Stats()
 	checkBalance(t, st)
 	if st.Lost.FallbackStuck != 5_000 {
@@ -130,6 +136,158 @@ func TestShutdownWithADiskThatHangs(t *testing.T) {
 	checkBalance(t, st)
 	if st.Lost.FallbackStuck < 5_000 || st.FellBack.Closed == 0 {
 		t.Errorf("after the disk moved again: %+v", st)
+	}
+}
+
+// An entry that a hanging write had in its hands is lost once, whatever comes of
+// the write.
+func TestShutdownWithADiskThatHangsCountsOversizeEntriesOnce(t *testing.T) {
+	f := newStall()
+	s, err := NewKafkaSyncer(&fakeProducer{}, "test", f, &Options{MaxEntryBytes: 100, ErrorHandler: func(error) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < 3; i++ {
+		mustWrite(t, s, string(line200))
+	}
+	_ = shutdownWithin(t, s, 0)
+	st := s.Stats()
+	checkBalance(t, st)
+	if st.Lost.FallbackStuck != 3 {
+		t.Errorf("%+v, want 3 lost with the fallback stuck", st)
+	}
+	close(f.gate)
+	waitUntil(s.writer.done, time.Now().Add(waitTime))
+	after := s.Stats()
+	checkBalance(t, after)
+	if after.Lost != st.Lost || after.FellBack != st.FellBack {
+		t.Errorf("outcomes changed when the write returned:\n%+v\n%+v", st, after)
+	}
+	if n := len(f.lines()); n != 1 {
+		t.Errorf("%d entries on file; the writer began another write after Shutdown", n)
+	}
+}
+
+// Without a deadline the disk has a second after DeliveryTimeout, then Shutdown
+// ends with it or without.
+func TestShutdownWithoutADeadlineEnds(t *testing.T) {
+	p := &fakeProducer{}
+	p.handle = p.hold
+	f := newStall()
+	o, err := (&Options{ErrorHandler: func(error) {}}).withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.DeliveryTimeout = 10 * time.Millisecond // below what users may ask for
+	q, err := newQueue(o, Overhead{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startSyncer(p, "test", f, o, newReporter(o.ErrorHandler), q)
+	mustWrite(t, s, "a\n")
+	done := make(chan error, 1)
+	go func() { done <- s.Shutdown(context.Background()) }()
+	select {
+	case err = <-done:
+		close(f.gate)
+	case <-time.After(5 * time.Second):
+		t.Error("Shutdown waits for a disk that hangs")
+		close(f.gate)
+		err = <-done
+	}
+	if err == nil || !strings.Contains(err.Error(), "1 entries are lost") {
+		t.Errorf("Shutdown = %v, want what is lost", err)
+	}
+	waitUntil(s.writer.done, time.Now().Add(waitTime))
+}
+
+// A fallback that fails while Shutdown gives Kafka its time loses nothing that
+// Kafka takes in that time.
+func TestShutdownWithAFailingFallbackLeavesWaitingEntriesToKafka(t *testing.T) {
+	p := &fakeProducer{}
+	p.handle = p.hold
+	var writes atomic.Int32
+	f := &memoryFile{write: func([]byte) (int, error) {
+		writes.Add(1)
+		return 0, errors.New("no space left on device")
+	}}
+	s := newTestSyncer(t, p, f, &Options{BufferBytes: 4 << 20})
+	written := uint64(0)
+	for {
+		if _, err := s.Write(line200); err != nil {
+			break
+		}
+		written++
+	}
+	lost := s.Stats().Lost // the one that Write said
+	done := make(chan error, 1)
+	go func() { done <- shutdownWithin(t, s, waitTime) }()
+	eventually(t, "the queue to close", func() bool {
+		s.q.mu.Lock()
+		defer s.q.mu.Unlock()
+		return s.q.closed
+	})
+	before := writes.Load()
+	s.q.mu.Lock()
+	s.q.failingUntil = time.Now() // the second is over in which a failing disk is left in peace
+	s.q.mu.Unlock()
+	wake(s.q.wakeWriter)
+	eventually(t, "another write that fails", func() bool { return writes.Load() > before })
+	p.answer()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if st := s.Stats(); st.Acked != written || st.Lost != lost {
+		t.Errorf("acked %d, lost %+v; want %d acked and no more lost than %+v", st.Acked, st.Lost, written, lost)
+	}
+}
+
+// The wait for another's write and the wait for one's own are one MaxWait.
+func TestWriteAfterShutdownWaitsOnce(t *testing.T) {
+	const maxWait = 400 * time.Millisecond
+	f := newStall()
+	s, err := NewKafkaSyncer(&fakeProducer{}, "test", f, &Options{MaxWait: maxWait, ErrorHandler: func(error) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	first := make(chan struct{})
+	go func() {
+		defer close(first)
+		_, _ = s.Write([]byte("one\n"))
+	}()
+	eventually(t, "the first to write", func() bool { return len(s.turn) == 1 })
+	begin := time.Now()
+	go func() {
+		<-time.After(maxWait * 3 / 4)
+		f.gate <- struct{}{}
+	}()
+	if _, err := s.Write([]byte("two\n")); !errors.Is(err, ErrClosed) {
+		t.Errorf("Write = %v, want ErrClosed: the disk hangs", err)
+	}
+	if took := time.Since(begin); took > maxWait+200*time.Millisecond {
+		t.Errorf("Write took %v, MaxWait is %v", took, maxWait)
+	}
+	<-first
+	close(f.gate)
+	eventually(t, "the hanging write to end", func() bool { return len(s.turn) == 0 })
+}
+
+// After Shutdown too an entry that is too large is cut, and counted as cut.
+func TestOversizeEntryAfterShutdownIsCut(t *testing.T) {
+	f := &memoryFile{}
+	s := newTestSyncer(t, &fakeProducer{}, f, nil)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, s, strings.Repeat("h", maxRejectBytes+10))
+	if got := f.lines(); len(got) != 1 || len(got[0]) != maxRejectBytes {
+		t.Errorf("%d lines on file, the first of %d bytes; want one of %d", len(got), len(got[0]), maxRejectBytes)
+	}
+	if st := s.Stats(); st.Cut != 1 || st.FellBack.TooLarge != 1 {
+		t.Errorf("%+v, want one too large and cut", st)
 	}
 }
 

@@ -139,6 +139,9 @@ func FuzzEnvelope(f *testing.F) {
 		if NeedsEnvelope(line[:len(line)-1]) != true || bytes.IndexByte(line, '\n') != len(line)-1 {
 			t.Fatalf("not one line that tells what it is: %q", line)
 		}
+		if n := EnvelopeLen(want); n != len(line) {
+			t.Fatalf("EnvelopeLen = %d, but %q has %d bytes", n, line, len(line))
+		}
 		got, err := ParseEnvelope(line)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("read back from %q:\n got %+v, %v\nwant %+v", line, got, err, want)
