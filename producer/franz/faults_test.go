@@ -200,12 +200,12 @@ func TestAcknowledgedIsStored(t *testing.T) {
 				switch i % 6 {
 				case 2:
 					n.freeze()
-					time.Sleep(15 * time.Millisecond)
+					<-time.After(15 * time.Millisecond)
 					n.cut()
 					n.thaw()
 				case 4:
 					n.cut()
-					time.Sleep(5 * time.Millisecond)
+					<-time.After(5 * time.Millisecond)
 				}
 			}
 			acked := make(map[string]bool)
@@ -434,7 +434,7 @@ func TestTopicDeletedAndMadeAnew(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no record gets into the new topic: %v", err)
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
 }
 

@@ -170,7 +170,7 @@ func (n *network) hangingUp(yes bool) {
 func (n *network) awaitDials(more int64) {
 	n.t.Helper()
 	want := n.dials.Load() + more
-	for deadline := time.Now().Add(patience); n.dials.Load() < want; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); n.dials.Load() < want; <-time.After(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			n.t.Fatal("no new connection was asked for")
 		}
