@@ -238,6 +238,9 @@ func newTestSyncer(t testing.TB, p Producer, f *memoryFile, o *Options) *KafkaSy
 	if o.ErrorHandler == nil {
 		o.ErrorHandler = func(error) {}
 	}
+	if o.MaxWait == 0 {
+		o.MaxWait = waitTime // 100 ms are over soon on a busy machine under -race
+	}
 	if o.CloseTimeout == 0 {
 		o.CloseTimeout = time.Second // for producers that hold records to the end
 	}
