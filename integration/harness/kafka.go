@@ -164,8 +164,28 @@ func (k *Kafka) Read(t testing.TB, topic string) *Tally {
 	return tally
 }
 
-// endOffsets returns where the partitions that hold something end.
+// endOffsets returns where the partitions that hold something end. A broker that
+// was frozen has lost its leaderships for a moment when it goes on: it is asked
+// again until ctx is done.
 func endOffsets(ctx context.Context, t testing.TB, client *kgo.Client, topic string) map[int32]int64 {
+	t.Helper()
+	for {
+		ends, err := askEndOffsets(ctx, t, client, topic)
+		if err == nil {
+			return ends
+		}
+		if !kerr.IsRetriable(err) {
+			t.Fatalf("offsets of topic %s: %v", topic, err)
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatalf("offsets of topic %s: %v, still at the end of the time", topic, err)
+		}
+	}
+}
+
+func askEndOffsets(ctx context.Context, t testing.TB, client *kgo.Client, topic string) (map[int32]int64, error) {
 	t.Helper()
 	request := kmsg.NewPtrListOffsetsRequest()
 	request.ReplicaID = -1
@@ -180,12 +200,12 @@ func endOffsets(ctx context.Context, t testing.TB, client *kgo.Client, topic str
 	ends := make(map[int32]int64)
 	for _, shard := range client.RequestSharded(ctx, request) {
 		if shard.Err != nil {
-			t.Fatalf("offsets of topic %s: %v", topic, shard.Err)
+			return nil, shard.Err
 		}
 		for _, answer := range shard.Resp.(*kmsg.ListOffsetsResponse).Topics {
 			for _, p := range answer.Partitions {
 				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-					t.Fatalf("offsets of topic %s, partition %d: %v", topic, p.Partition, err)
+					return nil, fmt.Errorf("partition %d: %w", p.Partition, err)
 				}
 				if p.Offset > 0 {
 					ends[p.Partition] = p.Offset
@@ -193,7 +213,7 @@ func endOffsets(ctx context.Context, t testing.TB, client *kgo.Client, topic str
 			}
 		}
 	}
-	return ends
+	return ends, nil
 }
 
 func partitions(ctx context.Context, t testing.TB, client *kgo.Client, topic string) int {
