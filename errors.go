@@ -11,4 +11,11 @@ var (
 	// ErrClosed is part of the error of a Write after Shutdown for which the
 	// fallback failed too. (If the fallback takes the entry there is no error.)
 	ErrClosed = errors.New("zapkafka: the syncer is shut down")
+
+	// ErrRejected is in the error with which a [Producer] reports a record that
+	// Kafka refused for what it is: larger than the topic takes, or with a topic
+	// name, a time stamp or a content that the broker accepts from nobody. To
+	// send it again as it is, by itself, would end in the same way. A client that
+	// fails several records for the one at fault reports all of them so.
+	ErrRejected = errors.New("rejected by Kafka for good")
 )

@@ -17,12 +17,17 @@ import (
 //     seconds after Produce was called, also with a broker that accepts
 //     connections and never answers.
 //   - Retriable errors are retried by the adaptor or its client, until
-//     Limits.DeliveryTimeout has passed. The syncer itself never hands a
-//     record over twice.
+//     Limits.DeliveryTimeout has passed. (Records behind one of their partition
+//     which ran out of time may be failed together with it.) The syncer itself
+//     never hands a record over twice.
 //   - Between Produce and Done the record and all that it points to (Key,
 //     Value, Headers) may be read by the client and are changed by nobody. The
 //     adaptor does not write to them. After Done none of it may be touched: the
 //     memory behind Key and Value is used again at once.
+//   - The error of a record that Kafka refused for what it is (too large for its
+//     topic, an invalid record or topic name) wraps [ErrRejected]. That of one
+//     which might be taken later (no broker, no leader, no permission, no such
+//     topic, no time left) does not.
 //   - What is acknowledged (Done with nil) is stored: by all in-sync replicas
 //     unless the user of the adaptor has asked the client for less.
 //   - Records with the same key arrive in the order in which they were handed

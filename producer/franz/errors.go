@@ -7,12 +7,26 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/zapkafka/zapkafka"
 )
 
 var (
 	errClosed     = fmt.Errorf("franz: the producer is closed: %w", kgo.ErrClientClosed)
 	errNotStarted = errors.New("franz: Produce before Start")
 )
+
+// rejections are Kafka's answers with which a record comes to nothing however
+// often it is sent, and what is reported for each.
+var rejections = func() map[*kerr.Error]error {
+	m := make(map[*kerr.Error]error)
+	for _, err := range []*kerr.Error{
+		kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp, kerr.InvalidTopicException,
+	} {
+		m[err] = fmt.Errorf("franz: %w: %w", zapkafka.ErrRejected, err)
+	}
+	return m
+}()
 
 // failure turns the client's error for a record into the one that is reported.
 // It is called once for each failed record, so it makes no new error for the
@@ -31,6 +45,11 @@ func (p *Producer) failure(topic string, err error) error {
 		p.reports.unknownTopic(topic, err)
 	case errors.Is(err, kerr.UnknownTopicID):
 		p.recreated(topic)
+	default:
+		var answer *kerr.Error
+		if errors.As(err, &answer) && rejections[answer] != nil {
+			return rejections[answer]
+		}
 	}
 	return err
 }

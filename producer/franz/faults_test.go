@@ -284,6 +284,11 @@ func TestErrorThatLastsEndsAtDeadline(t *testing.T) {
 	p.Produce(t.Context(), rs)
 	reportedWithin(t, o, begin, delivery)
 	o.wantFailed(t, 0, nil)
+	for _, err := range o.errs {
+		if errors.Is(err, zapkafka.ErrRejected) {
+			t.Fatalf("%v: no broker has rejected it for good", err)
+		}
+	}
 }
 
 func TestTooLarge(t *testing.T) {
@@ -293,11 +298,13 @@ func TestTooLarge(t *testing.T) {
 	rs, o := records(1, numbered)
 	p.Produce(t.Context(), rs)
 	o.wantFailed(t, patience, kerr.MessageTooLarge)
+	o.wantFailed(t, 0, zapkafka.ErrRejected)
 
 	// The client's own check: above every limit that was announced.
 	rs, o = records(1, func(int) []byte { return make([]byte, 2_000_000) })
 	p.Produce(t.Context(), rs)
 	o.wantFailed(t, patience, kerr.MessageTooLarge)
+	o.wantFailed(t, 0, zapkafka.ErrRejected)
 
 	// The largest value that was announced is none too many.
 	rs, o = records(2, func(int) []byte { return make([]byte, 900_000) })
