@@ -14,8 +14,15 @@ import "github.com/zapkafka/zapkafka"
 //
 // ValuePercent: a value is read where it lies, and is copied only into the
 // request that is about to be written and the buffer in which a batch is
-// compressed. Requests are bounded (see sized), and a broker's are encoded one
-// after the other, so a broker that does not read holds up to 5 MiB of such
-// buffers, growth included: with 16 MiB of values 20 to 50 per cent for one
-// frozen broker, 95 for three.
+// compressed. Those do not grow with the values held but with the brokers:
+// requests are bounded (see sized), and a broker's are encoded one after the
+// other, so each has up to requestBuffers of them, for as long as the encoding
+// takes and until two garbage collections have passed. With the syncer's default
+// bound the declared sum is about one broker's buffers; each further broker that
+// stops reading in that moment can exceed it by requestBuffers.
 var overhead = zapkafka.Overhead{RecordBytes: 320, ValuePercent: 100}
+
+// requestBuffers is the most memory, in bytes, in which the requests to one
+// broker are encoded: what is written, the batch before compression, and for
+// each the smaller buffer that it has just grown out of. 7.5 MiB were measured.
+const requestBuffers = 9 << 20
