@@ -10,7 +10,7 @@ import (
 
 // newAllocator returns the allocator of a queue: arenas outside of the heap.
 func newAllocator() allocator {
-	a := &mapped{ours: make(map[*byte]bool)}
+	a := &mapped{all: make(map[*byte][]byte)}
 	// Records that a client still holds lead to the queue, and that to the
 	// allocator: when nobody is left, nobody reads.
 	runtime.SetFinalizer(a, (*mapped).unmap)
@@ -27,8 +27,7 @@ func newAllocator() allocator {
 type mapped struct {
 	mu   sync.Mutex
 	free [][]byte
-	all  [][]byte
-	ours map[*byte]bool // the first byte of each in all
+	all  map[*byte][]byte // by the first byte
 }
 
 func (a *mapped) allocate(n int) []byte {
@@ -47,15 +46,14 @@ func (a *mapped) allocate(n int) []byte {
 	if err != nil {
 		return make([]byte, n) // too many mappings, or a limit on address space
 	}
-	a.all = append(a.all, text)
-	a.ours[&text[0]] = true
+	a.all[&text[0]] = text
 	return text
 }
 
 func (a *mapped) release(text []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(text) != arenaBytes || !a.ours[&text[0]] {
+	if len(text) != arenaBytes || a.all[&text[0]] == nil {
 		return
 	}
 	// Fails if the program has locked its memory (mlockall). Then the pages stay,

@@ -12,7 +12,7 @@ import (
 
 // An arena that was released comes back empty: it gave its pages to the system.
 func TestMappedArenaIsReusedZeroed(t *testing.T) {
-	a := &mapped{ours: make(map[*byte]bool)}
+	a := &mapped{all: make(map[*byte][]byte)}
 	defer a.unmap()
 	first, second := a.allocate(arenaBytes), a.allocate(arenaBytes)
 	for i := range first {
@@ -41,7 +41,7 @@ func TestMappedArenaIsReusedZeroed(t *testing.T) {
 
 // Memory of the heap stays the collector's, even if it has the size of an arena.
 func TestMappedIgnoresWhatItDidNotMap(t *testing.T) {
-	a := &mapped{ours: make(map[*byte]bool)}
+	a := &mapped{all: make(map[*byte][]byte)}
 	defer a.unmap()
 	mine := a.allocate(arenaBytes)
 	for _, n := range []int{0, 1, arenaBytes - 1, arenaBytes, arenaBytes + 1} {
@@ -60,13 +60,13 @@ func TestMappedIgnoresWhatItDidNotMap(t *testing.T) {
 	if large := a.allocate(arenaBytes * 2); len(large) != 2*arenaBytes {
 		t.Errorf("%d bytes for a large entry", len(large))
 	}
-	if len(a.free) != 0 || len(a.all) != 1 || &a.all[0][0] != &mine[0] {
+	if len(a.free) != 0 || len(a.all) != 1 || a.all[&mine[0]] == nil {
 		t.Errorf("%d mappings, %d of them free; want the one that was made", len(a.all), len(a.free))
 	}
 }
 
 func TestUnmapEndsAllMappings(t *testing.T) {
-	a := &mapped{ours: make(map[*byte]bool)}
+	a := &mapped{all: make(map[*byte][]byte)}
 	texts := [][]byte{a.allocate(arenaBytes), a.allocate(arenaBytes)}
 	a.release(texts[1])
 	a.unmap()
@@ -97,7 +97,7 @@ func TestRecordKeepsItsArena(t *testing.T) {
 		held = append(held, &c.records[0])
 	}
 	finalized := make(chan struct{})
-	runtime.SetFinalizer(&mapped{all: [][]byte{}}, func(*mapped) { close(finalized) })
+	runtime.SetFinalizer(&mapped{all: map[*byte][]byte{}}, func(*mapped) { close(finalized) })
 	eventually(t, "the collector to find what nobody holds", func() bool { runtime.GC(); return isClosed(finalized) })
 	runtime.GC()
 	for _, r := range held {

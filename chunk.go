@@ -41,7 +41,8 @@ const (
 	chunkDone                      // spilled, or abandoned at the end
 )
 
-// chunk is a run of consecutive entries: the unit of queueing, spilling and
+// chunk is entries in the order in which they came, between which the numbers of
+// lost and of oversize ones may be missing: the unit of queueing, spilling and
 // handing over. The struct is new for each filling, and so is the block of
 // records; only the memory behind them is reused. So whoever comes too late (a
 // second Done, a fallback writer with an old pointer) finds the old chunk with

@@ -108,9 +108,15 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 	closed := s.closeProducer(end)
 
 	last := end.Add(closeGrace)
-	if !waitUntil(s.sender.done, last) {
-		errs = append(errs, errors.New("the producer's Produce did not return although its context ended"))
+	// join waits for a goroutine; one that hangs is reported and left behind.
+	join := func(done <-chan struct{}, until time.Time, hangs string) bool {
+		ended := waitUntil(done, until)
+		if !ended {
+			errs = append(errs, errors.New(hangs))
+		}
+		return ended
 	}
+	join(s.sender.done, last, "the producer's Produce did not return although its context ended")
 	if lost = s.q.lostOnFile() - lost; lost > 0 {
 		errs = append(errs, fmt.Errorf("%d entries are lost: the fallback could not take them", lost))
 	}
@@ -122,19 +128,14 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 	}
 	s.q.end()
 	close(s.writer.stop)
-	if !waitUntil(s.writer.done, last) {
+	if !join(s.writer.done, last, "a write to the fallback has not returned: its goroutine is left behind") {
 		s.stuck.Store(true)
-		errs = append(errs, errors.New("a write to the fallback has not returned: its goroutine is left behind"))
 	}
 	close(s.fsync.stop)
-	if !waitUntil(s.fsync.done, last.Add(reportGrace/2)) {
-		errs = append(errs, errors.New("an fsync of the fallback has not returned: its goroutine is left behind"))
-	}
+	join(s.fsync.done, last.Add(reportGrace/2), "an fsync of the fallback has not returned: its goroutine is left behind")
 	errs = append(errs, receiveUntil(closed, last))
 	close(s.reporter.stop)
-	if !waitUntil(s.reporter.done, last.Add(reportGrace)) {
-		errs = append(errs, errors.New("the error handler has not returned: its goroutine is left behind"))
-	}
+	join(s.reporter.done, last.Add(reportGrace), "the error handler has not returned: its goroutine is left behind")
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("zapkafka: shutdown: %w", err)
 	}
