@@ -199,8 +199,8 @@ func TestRejectedEntriesDoNotEndTheBackOff(t *testing.T) {
 func TestNothingIsKeptAfterShutdown(t *testing.T) {
 	p := &fakeProducer{}
 	p.handle = p.hold
-	s := newTestSyncer(t, p, &memoryFile{}, &Options{CloseTimeout: 100 * time.Millisecond})
-	for i := 0; i < 50_000; i++ {
+	s := newTestSyncer(t, p, &memoryFile{}, &Options{CloseTimeout: 2 * time.Second})
+	for i := 0; i < 10_000; i++ {
 		mustWrite(t, s, string(line200))
 	}
 	if err := s.Close(); err != nil {
