@@ -25,16 +25,24 @@ type Sink struct {
 	Errors   *Errors
 }
 
-// Open opens a sink for the topic in the way in which a program does; Kafka
-// need not be there. It is closed at the end of the test if not before.
+// Open opens a sink with franz-go for the topic in the way in which a program
+// does; Kafka need not be there. It is closed at the end of the test if not
+// before.
 func (k *Kafka) Open(t testing.TB, topic string, options zapkafka.Options, kopts ...kgo.Opt) *Sink {
 	t.Helper()
-	s := &Sink{Topic: topic, Dir: t.TempDir(), Errors: &Errors{}}
-	options.ErrorHandler = s.Errors.add
 	producer, err := franz.New(k.Brokers, kopts...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return OpenWith(t, topic, options, producer)
+}
+
+// OpenWith is Open with a producer of the caller's.
+func OpenWith(t testing.TB, topic string, options zapkafka.Options, producer zapkafka.Producer) *Sink {
+	t.Helper()
+	s := &Sink{Topic: topic, Dir: t.TempDir(), Errors: &Errors{}}
+	options.ErrorHandler = s.Errors.add
+	var err error
 	s.Fallback, err = zapkafka.OpenFallback(s.Dir, &zapkafka.FallbackOptions{MaxBytes: 4 << 30})
 	if err != nil {
 		t.Fatal(err)
