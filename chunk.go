@@ -15,9 +15,9 @@ type meta struct {
 	headers []Header
 }
 
-// empty reports whether nothing of the meta has to be kept with the entry.
-func (m *meta) empty() bool {
-	return m.topic == "" && m.key == nil && m.headers == nil && m.time.IsZero()
+// bare reports whether the entry's line, and its time perhaps, is all there is.
+func (m *meta) bare() bool {
+	return m.topic == "" && m.key == nil && m.headers == nil
 }
 
 // bytes is the room that the meta's key and headers take in a chunk's memory.
@@ -105,9 +105,17 @@ func (c *chunk) appendLine(line []byte, newline bool) {
 	c.mem.ends = append(c.mem.ends, uint32(n))
 }
 
-// appendMeta keeps m for the entry that was appended last.
+// appendMeta keeps m for the entry that was appended last. The memory has room
+// for it (see memory.lacks).
 func (c *chunk) appendMeta(m *meta) {
 	mem := c.mem
+	if !m.time.IsZero() {
+		mem.times = mem.times[:len(mem.ends)] // zero for those before that had none
+		mem.times[len(mem.ends)-1] = m.time.UnixNano()
+	}
+	if m.bare() {
+		return
+	}
 	// Entries before it had no meta of their own, or the capacity is there
 	// already: cap(details) is cap(ends).
 	mem.details = mem.details[:len(mem.ends)]
@@ -152,8 +160,8 @@ func (c *chunk) detail(i int) *entryDetail {
 
 // timeOf is the time of entry i: its own, or when its chunk was begun.
 func (c *chunk) timeOf(i int) time.Time {
-	if d := c.detail(i); d != nil && !d.time.IsZero() {
-		return d.time
+	if i < len(c.mem.times) && c.mem.times[i] != 0 {
+		return time.Unix(0, c.mem.times[i])
 	}
 	return c.opened
 }

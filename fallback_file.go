@@ -50,7 +50,7 @@ func (d directory) ownTopic() string { return d.topic }
 // standsPlain reports whether an entry can be on file as it was encoded. value
 // is without the final newline.
 func standsPlain(f fallbackFile, m *meta, value []byte) bool {
-	return !f.keepsMeta() || m.empty() && f.ownTopic() == "" && !spool.NeedsEnvelope(value)
+	return !f.keepsMeta() || m.bare() && f.ownTopic() == "" && !spool.NeedsEnvelope(value)
 }
 
 // envelopeOf returns the envelope of an entry.

@@ -40,8 +40,11 @@ func New(w io.Writer, level zapcore.Level, opts ...zap.Option) *Logger {
 		panic("zapkafka: New: the writer is nil: pass a *KafkaSyncer, os.Stderr or any other io.Writer")
 	}
 	atomic := newAtomicLevel(level)
-	core := zapcore.NewCore(zapcore.NewJSONEncoder(NewEncoderConfig()), writeSyncer(w), atomic)
-	return newLogger(core, atomic, opts)
+	enc := zapcore.NewJSONEncoder(NewEncoderConfig())
+	if syncer, ok := w.(*KafkaSyncer); ok {
+		return newLogger(NewCore(enc, syncer, atomic), atomic, opts)
+	}
+	return newLogger(zapcore.NewCore(enc, writeSyncer(w), atomic), atomic, opts)
 }
 
 // NewWithCore returns a Logger around a core of one's own: another encoder

@@ -37,6 +37,7 @@ type allocator interface {
 type memory struct {
 	text    []byte
 	ends    []uint32      // capacity: the most entries of a chunk
+	times   []int64       // nil until an entry with a time of its own comes; Unix nanoseconds, 0 for none
 	details []entryDetail // nil until an entry with a meta comes
 	headers []Header      // of all entries, one after the other; never grown past its capacity
 }
@@ -52,11 +53,36 @@ const (
 	detailSize = int64(unsafe.Sizeof(entryDetail{}))
 	headerSize = int64(unsafe.Sizeof(Header{}))
 	chunkSize  = int64(unsafe.Sizeof(chunk{}))
+	timeSize   = 8
 )
+
+// lacks is what it costs, in bytes, to make room for the metas of entries
+// entries like m; 0 if there is room.
+func (m *memory) lacks(of *meta, entries int) int64 {
+	n := int64(0)
+	if !of.time.IsZero() && (m == nil || m.times == nil) {
+		n += timeSize * int64(entries)
+	}
+	if !of.bare() && (m == nil || m.details == nil) {
+		n += (detailSize + headerSize) * int64(entries)
+	}
+	return n
+}
+
+// extend makes that room.
+func (m *memory) extend(of *meta, entries int) {
+	if !of.time.IsZero() && m.times == nil {
+		m.times = make([]int64, 0, entries)
+	}
+	if !of.bare() && m.details == nil {
+		m.details = make([]entryDetail, 0, entries)
+		m.headers = make([]Header, 0, entries)
+	}
+}
 
 // cost is what the memory is charged with, in bytes: all of it, used or not.
 func (m *memory) cost() int64 {
-	return int64(len(m.text)) + 4*int64(cap(m.ends)) + chunkSize +
+	return int64(len(m.text)) + 4*int64(cap(m.ends)) + timeSize*int64(cap(m.times)) + chunkSize +
 		int64(cap(m.details))*detailSize + int64(cap(m.headers))*headerSize
 }
 
@@ -64,6 +90,10 @@ func (m *memory) cost() int64 {
 // details and headers point to are let go.
 func (m *memory) reset() {
 	m.ends = m.ends[:0]
+	for i := range m.times {
+		m.times[i] = 0
+	}
+	m.times = m.times[:0]
 	for i := range m.details {
 		m.details[i] = entryDetail{}
 	}

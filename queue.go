@@ -168,7 +168,7 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 	}
 	// What one chunk costs in addition when it goes to the producer: a usual one,
 	// or the largest entry.
-	largest := int64(q.maxEntry) + 1 + 4 + chunkSize
+	largest := int64(q.maxEntry) + 1 + 4 + timeSize + chunkSize
 	q.reserve = q.extraCost(q.chunkRecords, arenaBytes)
 	if extra := q.extraCost(1, q.maxEntry); extra > q.reserve {
 		q.reserve = extra
@@ -181,7 +181,7 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 	}
 	// What is left for one entry when the producer holds all that it may and
 	// everything that waits was spilled, the open chunk apart.
-	q.largest = q.limit - client - q.reserve - q.chunkCost()
+	q.largest = q.limit - client - q.reserve - q.chunkCost() - timeSize*int64(q.chunkRecords) - (detailSize+headerSize)*int64(q.chunkRecords)
 	if q.largest < largest {
 		return nil, fmt.Errorf("BufferBytes is %d, too little for entries of %d bytes (MaxEntryBytes) with the overhead of this producer: double BufferBytes, say, or lower MaxEntryBytes",
 			q.limit, q.maxEntry)
@@ -221,18 +221,19 @@ func (q *queue) put(m *meta, line []byte) error {
 	}
 	q.mu.Lock()
 	c := q.open
-	if c == nil || q.closed || !c.fits(n, m) || !m.empty() {
+	if c == nil || q.closed || !c.fits(n, m) || c.mem.lacks(m, 1) > 0 {
 		err := q.putSlowLocked(m, line, newline)
 		q.mu.Unlock()
 		return err
 	}
 	c.appendLine(line, newline)
+	c.appendMeta(m)
 	q.accepted++
 	q.mu.Unlock()
 	return nil
 }
 
-// putSlowLocked is put when a chunk has to be begun, or the entry has a meta.
+// putSlowLocked is put when a chunk has to be begun, or got room for a meta.
 // It may let go of the lock, to wait, and comes back with it.
 func (q *queue) putSlowLocked(m *meta, line []byte, newline bool) error {
 	if q.closed {
@@ -255,15 +256,13 @@ func (q *queue) placeLocked(m *meta, line []byte, newline bool) bool {
 		c = nil
 	}
 	if c == nil {
-		c = q.openChunkLocked(!m.empty())
+		c = q.openChunkLocked(m)
 	}
-	if c == nil || !m.empty() && !q.detailsLocked(c) {
+	if c == nil || !q.extendLocked(c, m) {
 		return false
 	}
 	c.appendLine(line, newline)
-	if !m.empty() {
-		c.appendMeta(m)
-	}
+	c.appendMeta(m)
 	q.accepted++
 	return true
 }
@@ -283,21 +282,14 @@ func (q *queue) loseLocked() error {
 	return err
 }
 
-// openChunkLocked begins a chunk, or returns nil if there is no room for one.
-// details says that the first entry has a meta.
-func (q *queue) openChunkLocked(details bool) *chunk {
+// openChunkLocked begins a chunk whose first entry has the meta m, or returns nil
+// if there is no room for both.
+func (q *queue) openChunkLocked(m *meta) *chunk {
 	var mem *memory
-	more := int64(0)
-	if details {
-		more = q.detailCost()
-	}
 	if last := len(q.spares) - 1; last >= 0 {
 		mem = q.spares[last]
 		cost := mem.cost()
-		if mem.details != nil {
-			more = 0
-		}
-		if q.used+cost+more > q.limit-q.reserve {
+		if q.used+cost+mem.lacks(m, q.chunkRecords) > q.limit-q.reserve {
 			return nil
 		}
 		q.spares[last] = nil
@@ -308,7 +300,8 @@ func (q *queue) openChunkLocked(details bool) *chunk {
 			q.spareLow = last
 		}
 	} else {
-		if q.used+q.chunkCost()+more > q.limit-q.reserve || !q.chargeLocked(q.chunkCost(), q.reserve) {
+		var none *memory
+		if q.used+q.chunkCost()+none.lacks(m, q.chunkRecords) > q.limit-q.reserve || !q.chargeLocked(q.chunkCost(), q.reserve) {
 			return nil
 		}
 		mem = &memory{text: q.alloc.allocate(arenaBytes), ends: make([]uint32, 0, q.chunkRecords)}
@@ -324,19 +317,15 @@ func (q *queue) openChunkLocked(details bool) *chunk {
 	return q.open
 }
 
-// detailCost is what a chunk costs more when its entries have metas.
-func (q *queue) detailCost() int64 { return int64(q.chunkRecords) * (detailSize + headerSize) }
-
-// detailsLocked makes room in c for what entries have beside their line.
-func (q *queue) detailsLocked(c *chunk) bool {
-	if c.mem.details != nil {
-		return true
+// extendLocked makes room in c for the meta m and those of the entries after it.
+func (q *queue) extendLocked(c *chunk, m *meta) bool {
+	more := c.mem.lacks(m, q.chunkRecords)
+	if more > 0 {
+		if !q.chargeLocked(more, q.reserve) {
+			return false
+		}
+		c.mem.extend(m, q.chunkRecords)
 	}
-	if !q.chargeLocked(q.detailCost(), q.reserve) {
-		return false
-	}
-	c.mem.details = make([]entryDetail, 0, q.chunkRecords)
-	c.mem.headers = make([]Header, 0, q.chunkRecords)
 	return true
 }
 
@@ -405,8 +394,8 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 		}
 		reject = q.rejected(m, line[:length], int(room))
 		size, c.cut = reject.size, reject.cut
-	} else if !m.empty() {
-		mem.details = make([]entryDetail, 0, 1)
+	} else {
+		mem.extend(m, 1)
 		mem.headers = make([]Header, 0, len(m.headers))
 	}
 	cost := int64(size) + mem.cost()
@@ -434,9 +423,7 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 		mem.text = q.alloc.allocate(size)
 		c.mem, c.back = mem, size
 		c.appendLine(line, newline)
-		if !m.empty() {
-			c.appendMeta(m)
-		}
+		c.appendMeta(m)
 	}
 
 	q.mu.Lock()

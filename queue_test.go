@@ -246,11 +246,13 @@ func TestOnlyAWriteThatHangsMarksTheDiskStalled(t *testing.T) {
 // key's place: nobody would put anything into it.
 func TestMetaWithoutRoomBeginsNoChunk(t *testing.T) {
 	q := newTestQueue(t, &Options{BufferBytes: 4 << 20, MaxWait: -1})
-	for q.used+q.chunkCost()+q.detailCost() <= q.limit-q.reserve { // others hold all but one chunk
+	m := &meta{topic: "other"}
+	var none *memory
+	for q.used+q.chunkCost()+none.lacks(m, q.chunkRecords) <= q.limit-q.reserve { // others hold all but one chunk
 		q.used += q.chunkCost()
 	}
 	before := q.used
-	if err := q.put(&meta{topic: "other"}, line200); !errors.Is(err, ErrQueueFull) {
+	if err := q.put(m, line200); !errors.Is(err, ErrQueueFull) {
 		t.Errorf("put = %v, want ErrQueueFull", err)
 	}
 	if q.used != before || q.open != nil || len(q.order) != 0 {
