@@ -269,7 +269,11 @@ func (b *batch) settle() {
 	if first.handed.IsZero() {
 		return // never handed over
 	}
-	b.wait(first.deadline.Add(reportGrace))
+	until, inFull := first.deadline.Add(reportGrace), true
+	if soon := time.Now().Add(slack); b.c.failed() && soon.Before(until) {
+		until, inFull = soon, false // nothing is gained by waiting
+	}
+	b.wait(until)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	again, written, how := 0, 0, ""
@@ -282,7 +286,7 @@ func (b *batch) settle() {
 		}
 	}
 	n := len(b.records)
-	if b.left > 0 {
+	if b.left > 0 && inFull {
 		b.c.errorf("%d of %d records were never reported", b.left, n)
 	}
 	if again > 0 {

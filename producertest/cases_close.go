@@ -112,17 +112,21 @@ func closeEndsProduce(c *check) {
 // closeBeside calls everything at once, several times over.
 func closeBeside(c *check) {
 	for round := 0; round < 5; round++ {
-		s := c.start(limits(longDelivery))
+		s := c.start(limits(shortDelivery))
+		closed, some := make(chan struct{}), make(chan struct{})
 		var batches []*batch
-		for i := 0; i < 60; i++ {
-			batches = append(batches, c.batch(100, nil))
-		}
-		some := make(chan struct{})
 		producing := c.async("Produce", func() {
-			for i, b := range batches {
-				if i == 10*round {
+			for i, after := 0, 0; after < 3 && i < 2000; i++ { // 3 when Close has returned
+				if i == 5*round {
 					close(some)
 				}
+				select {
+				case <-closed:
+					after++
+				default:
+				}
+				b := c.batch(20, nil)
+				batches = append(batches, b)
 				s.produceWith(context.Background(), b)
 			}
 		})
@@ -140,10 +144,13 @@ func closeBeside(c *check) {
 				_ = s.p.Close(ctx)
 			}))
 		}
-		for _, done := range append(closing, producing, flushing) {
+		for _, done := range closing {
 			done := done
-			c.within(longDelivery+closeGrace, "a call beside the others", func() { <-done })
+			c.within(longDelivery+closeGrace, "Close beside Produce and Flush", func() { <-done })
 		}
+		close(closed)
+		c.within(0, "Produce, when Close has returned,", func() { <-producing })
+		c.within(0, "Flush, when Close has returned,", func() { <-flushing })
 		for _, b := range batches {
 			b.wantReported()
 		}

@@ -120,13 +120,12 @@ func acknowledgedIsStored(c *check) {
 	seed := time.Now().UnixNano()
 	rnd := rand.New(rand.NewSource(seed))
 	c.fact("seed", "%d", seed)
-	// Some records run out of time, most do not.
 	s := c.started(limits(time.Second))
 	faults := c.available([]Fault{ClosesConnections, NotLeader, TimeoutAfterStore, Refused, Mute, Stalled, MuteOnProduce})
 	rnd.Shuffle(len(faults), func(i, k int) { faults[i], faults[k] = faults[k], faults[i] })
 	var all []*batch
 	produce := func(d time.Duration) {
-		for end := time.Now().Add(d); time.Now().Before(end); <-time.After(5 * time.Millisecond) {
+		for end := time.Now().Add(d); time.Now().Before(end); <-time.After(10 * time.Millisecond) {
 			b := c.batch(50, func(i int) spec {
 				if i%2 == 0 {
 					return spec{key: string(rune('a' + rnd.Intn(8)))}
@@ -137,10 +136,14 @@ func acknowledgedIsStored(c *check) {
 			s.produce(b)
 		}
 	}
-	for _, f := range faults {
+	for i, f := range faults {
 		produce(100 * time.Millisecond)
 		c.set(f)
-		produce(time.Duration(50+rnd.Intn(200)) * time.Millisecond)
+		if i < 2 { // longer than the records have time
+			produce(s.limits.DeliveryTimeout + 200*time.Millisecond)
+		} else {
+			produce(time.Duration(50+rnd.Intn(200)) * time.Millisecond)
+		}
 		c.heal()
 	}
 	produce(100 * time.Millisecond)

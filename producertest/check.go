@@ -53,6 +53,12 @@ func (c *check) errorf(format string, args ...any) {
 	}
 }
 
+func (c *check) failed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.failures) > 0
+}
+
 func (c *check) fatalf(format string, args ...any) {
 	c.errorf(format, args...)
 	panic(stopCase{})

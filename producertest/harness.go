@@ -69,6 +69,8 @@ type Broker interface {
 
 // Message is a record as a broker has stored it.
 type Message struct {
+	// Topic is the topic that the message is in. A [Broker] may leave it empty.
+	Topic string
 	// Partition is the partition that the message is in.
 	Partition int32
 	// Key and Value are what was stored; nil for null.
