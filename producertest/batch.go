@@ -221,8 +221,8 @@ func (b *batch) wait(until time.Time) bool {
 func (b *batch) wantReported() {
 	first := b.first()
 	if !b.wait(first.deadline.Add(reportGrace)) {
-		b.c.fatalf("%d of %d records are not reported %v after their Produce (DeliveryTimeout plus 10 s)",
-			b.pending(), len(b.records), time.Since(first.handed).Round(time.Millisecond))
+		b.c.fatalf("%d of %d records are not reported %v after their Produce (DeliveryTimeout plus %v)",
+			b.pending(), len(b.records), time.Since(first.handed).Round(time.Millisecond), reportGrace)
 	}
 }
 

@@ -16,13 +16,19 @@ const (
 	slack = time.Second
 	// closeGrace is by how much Close may outlast its context.
 	closeGrace = 100 * time.Millisecond
-	// reportGrace is by how much an outcome may come after DeliveryTimeout.
-	reportGrace = 10 * time.Second
 	// patience is for what has to happen and has no bound in the contract.
 	patience = 20 * time.Second
 
 	shortDelivery = 2 * time.Second
 	longDelivery  = 20 * time.Second
+)
+
+// reportGrace is by how much an outcome may come after DeliveryTimeout.
+// goneWithin is how long goroutines may take to end after Close. The suite's own
+// tests, of clients that never report and never end, have less patience.
+var (
+	reportGrace = 10 * time.Second
+	goneWithin  = 5 * time.Second
 )
 
 // check is one case at work: its broker, its producers and what it found.
@@ -95,12 +101,16 @@ func (c *check) stored(topic string) []Message {
 	return got
 }
 
-// within calls f and waits for its end, for so long and some slack. A panic is a
-// failure. What does not return keeps its goroutine; the case ends there.
+// within calls f and waits for its end, for so long and some slack. If f panics or
+// does not return, in which case it keeps its goroutine, the case ends there.
 func (c *check) within(limit time.Duration, what string, f func()) time.Duration {
 	begin := time.Now()
+	returned := false
 	select {
-	case <-c.async(what, f):
+	case <-c.async(what, func() { f(); returned = true }):
+		if !returned {
+			panic(stopCase{})
+		}
 	case <-time.After(limit + slack):
 		c.fatalf("%s has not returned after %v", what, limit+slack)
 	}

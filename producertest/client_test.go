@@ -304,6 +304,9 @@ func (c *client) attempt(batch []*entry, topic string, messages []Message) error
 	}
 	c.mu.Lock()
 	c.cancel = cancel
+	if c.flushed {
+		cancel()
+	}
 	c.mu.Unlock()
 	if c.bug == "gives up at the end of Produce's context" && batch[0].ctx.Err() != nil {
 		return errClosed

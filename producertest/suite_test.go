@@ -102,8 +102,8 @@ func TestBrokenClientsAreFound(t *testing.T) {
 	for _, cs := range cases() {
 		byName[cs.name] = cs
 	}
-	defer func(was time.Duration) { goneWithin = was }(goneWithin)
-	goneWithin = time.Second
+	defer func(gone, report time.Duration) { goneWithin, reportGrace = gone, report }(goneWithin, reportGrace)
+	goneWithin, reportGrace = time.Second, 3*time.Second
 	release := make(chan struct{})
 	var wg sync.WaitGroup
 	needed := make(map[string]bool)
