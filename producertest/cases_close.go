@@ -162,6 +162,11 @@ func closeBeside(c *check) {
 // reach.
 func closeWhen(c *check, f Fault, connected bool) {
 	const limit = 500 * time.Millisecond
+	size := 1000
+	if f == Stalled {
+		size = 40_000 // together more than the buffers of two connections hold
+	}
+	b := c.batch(400, func(int) spec { return spec{size: size} })
 	var s *subject
 	if connected {
 		s = c.started(limits(shortDelivery))
@@ -170,8 +175,6 @@ func closeWhen(c *check, f Fault, connected bool) {
 		c.set(f)
 		s = c.start(limits(shortDelivery))
 	}
-	// As much as fills the buffers of a connection.
-	b := c.batch(400, func(int) spec { return spec{size: 20_000} })
 	s.produce(b)
 	late := s.close(limit)
 	c.fact("returned after its context", "%v", nonNegative(late).Round(time.Millisecond))

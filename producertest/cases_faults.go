@@ -34,6 +34,14 @@ func faultCases() []*contractCase {
 
 // reportedWhen has a fault that lasts for longer than the records have time.
 func reportedWhen(c *check, f Fault, connected bool) {
+	size := 1000
+	if f == Stalled {
+		size = 15_000 // together more than the buffers of two connections hold
+	}
+	var all []*batch
+	for i := 0; i < 10; i++ {
+		all = append(all, c.batch(100, func(int) spec { return spec{size: size} }))
+	}
 	var s *subject
 	if connected {
 		s = c.started(limits(shortDelivery))
@@ -42,11 +50,7 @@ func reportedWhen(c *check, f Fault, connected bool) {
 		c.set(f)
 		s = c.start(limits(shortDelivery))
 	}
-	var all []*batch
-	for i := 0; i < 10; i++ {
-		// Together more than the buffers of a connection hold.
-		b := c.batch(100, func(int) spec { return spec{size: 4000} })
-		all = append(all, b)
+	for _, b := range all {
 		s.produce(b)
 	}
 	c.within(0, "Flush", func() { s.p.Flush(contextDone()) })
@@ -55,7 +59,6 @@ func reportedWhen(c *check, f Fault, connected bool) {
 	}
 	c.factsOfDeadline(all)
 	c.heal()
-	// Those of the short batches before are known to be stored.
 	sum := c.compare(c.b.Topic())
 	c.fact("stored", "%d distinct, %d more than once", sum.stored, sum.duplicates)
 }

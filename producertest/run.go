@@ -62,6 +62,9 @@ func (r *runner) runAlone(all []*contractCase) {
 func (r *runner) runTogether(all []*contractCase) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
+	if r.h.OneAtATime {
+		slots = make(chan struct{}, 1)
+	}
 	for i, cs := range all {
 		if cs.alone {
 			continue
