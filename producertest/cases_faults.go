@@ -158,7 +158,7 @@ func acknowledgedIsStored(c *check) {
 		records += len(b.records)
 		acked += len(b.records) - n
 	}
-	c.settleStored(s)
+	s.warm() // what it still had on its way is in the topic then as well
 	sum := c.compare(c.b.Topic())
 	c.fact("acknowledged", "%d of %d", acked, records)
 	c.fact("stored", "%d distinct, %d more than once", sum.stored, sum.duplicates)
@@ -183,23 +183,6 @@ func (c *check) available(faults []Fault) []Fault {
 	return can
 }
 
-// settleStored has the producer deliver once more, so that what it still had on
-// its way is in the topic as well.
-func (c *check) settleStored(s *subject) {
-	for deadline := time.Now().Add(patience); ; {
-		b := c.batch(20, nil)
-		s.produce(b)
-		b.wantReported()
-		n, err := b.failed()
-		if n == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			c.fatalf("the broker is back for %v, and records still fail: %v", patience, err)
-		}
-	}
-}
-
 // memoryAfterTimeout looks at what a client sends, when it can again, of records
 // that it has given up.
 func memoryAfterTimeout(c *check) {
@@ -210,7 +193,7 @@ func memoryAfterTimeout(c *check) {
 		s.produce(b)
 		b.wantReported()
 		c.heal()
-		c.settleStored(s)
+		s.warm()
 	}
 	c.compare(c.b.Topic())
 }
