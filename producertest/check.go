@@ -288,11 +288,15 @@ func (c *check) finish() {
 	c.mu.Lock()
 	producers, batches := c.producers, c.batches
 	c.mu.Unlock()
+	limit := 2 * time.Second
+	if c.failed() {
+		limit = 100 * time.Millisecond // there is nothing to wait for
+	}
 	for _, s := range producers {
 		s := s
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		if !awaited(c.async("Close", func() { _ = s.p.Close(ctx) }), 2*time.Second+closeGrace+slack) {
-			c.errorf("Close with a context of 2s, at the end of the case, has not returned after %v", 2*time.Second+closeGrace+slack)
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		if !awaited(c.async("Close", func() { _ = s.p.Close(ctx) }), limit+closeGrace+slack) {
+			c.errorf("Close with a context of %v, at the end of the case, has not returned after %v", limit, limit+closeGrace+slack)
 		}
 		cancel()
 	}

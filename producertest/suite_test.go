@@ -106,7 +106,7 @@ func TestBrokenClientsAreFound(t *testing.T) {
 	goneWithin, reportGrace = time.Second, 3*time.Second
 	release := make(chan struct{})
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, 30)
+	slots := make(chan struct{}, 40)
 	needed := make(map[string]bool)
 	for _, alone := range []bool{true, false} {
 		for _, b := range bugs {
