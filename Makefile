@@ -83,6 +83,10 @@ demo: ## the library at work, on an embedded broker or on KAFKA_BROKERS
 integration: ## tests on a real Kafka, started here unless KAFKA_BROKERS is set
 	@scripts/integration.sh $(TESTFLAGS)
 
+.PHONY: conformance
+conformance: ## make integration, and each client's contract with the faults too; long
+	@CONFORMANCE_FAULTS=1 scripts/integration.sh
+
 .PHONY: kafka-start
 kafka-start: ## start a real Kafka without Docker; needs a JDK and Maven
 	@scripts/kafka.sh start

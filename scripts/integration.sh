@@ -56,4 +56,11 @@ printf -- '--- integration: KAFKA_BROKERS=%s go test%s\n' "$KAFKA_BROKERS" "${fl
 cd "$root/integration"
 # The packages below are what these tests are made of; make test tests them.
 # -v: figures are wanted of tests that pass, too.
-go test ${flags[@]+"${flags[@]}"} -v -count=1 -timeout 10m "$@" .
+go test ${flags[@]+"${flags[@]}"} -v -count=1 -timeout 20m "$@" .
+
+# The contract on a real Kafka. Its cases with faults take minutes for each client
+# and are run on embedded brokers by make test; make conformance runs all here.
+(($# == 0)) || exit 0
+[[ -n ${CONFORMANCE_FAULTS:-} ]] || unset KAFKA_SCRIPT
+go test ${flags[@]+"${flags[@]}"} -v -count=1 -timeout 60m -run '^TestContractOnKafka$' ./conformance |
+	grep -vE '^ *(---|===) '
