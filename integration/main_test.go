@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	if os.Getenv("KAFKA_BROKERS") == "" {
-		fmt.Println("KAFKA_BROKERS is not set: every test here is skipped; `make integration` starts a Kafka and runs them on it")
+		fmt.Println("KAFKA_BROKERS is not set: the tests that need a real Kafka are skipped; `make integration` starts one and runs them on it")
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		harness.Summary(os.Stdout)

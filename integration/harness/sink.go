@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,12 +30,19 @@ type Sink struct {
 // need not be there. It is closed at the end of the test if not before.
 func (k *Kafka) Open(t testing.TB, topic string, options zapkafka.Options, kopts ...kgo.Opt) *Sink {
 	t.Helper()
-	s := &Sink{Topic: topic, Dir: t.TempDir(), Errors: &Errors{}}
-	options.ErrorHandler = s.Errors.add
 	producer, err := franz.New(k.Brokers, kopts...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return OpenWith(t, producer, topic, options)
+}
+
+// OpenWith is Open for a producer of any kind.
+func OpenWith(t testing.TB, producer zapkafka.Producer, topic string, options zapkafka.Options) *Sink {
+	t.Helper()
+	s := &Sink{Topic: topic, Dir: t.TempDir(), Errors: &Errors{}}
+	options.ErrorHandler = s.Errors.add
+	var err error
 	s.Fallback, err = zapkafka.OpenFallback(s.Dir, &zapkafka.FallbackOptions{MaxBytes: 4 << 30})
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +83,13 @@ func (s *Sink) Finish(t testing.TB) {
 type Errors struct {
 	mu  sync.Mutex
 	all []error
+}
+
+// All returns what it was told so far.
+func (e *Errors) All() []error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.all)
 }
 
 func (e *Errors) add(err error) {

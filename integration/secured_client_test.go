@@ -1,0 +1,84 @@
+package integration
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/zapkafka/zapkafka"
+	"github.com/zapkafka/zapkafka/producer/franz"
+)
+
+// security is what a client is told to prove and to ask for.
+type security struct {
+	ca        string // file with the certificate of the CA that it trusts
+	cert, key string // files with its own certificate and key; empty: none
+	mechanism string // PLAIN or SCRAM-SHA-512; empty: no user
+	user      string
+	password  string
+}
+
+const (
+	mechanismPlain = "PLAIN"
+	mechanismScram = "SCRAM-SHA-512"
+)
+
+// tls returns the same for clients in Go.
+func (s security) tls() (*tls.Config, error) {
+	pem, err := os.ReadFile(s.ca)
+	if err != nil {
+		return nil, err
+	}
+	c := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
+	if !c.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate", s.ca)
+	}
+	if s.cert != "" {
+		own, err := tls.LoadX509KeyPair(s.cert, s.key)
+		if err != nil {
+			return nil, err
+		}
+		c.Certificates = append(c.Certificates, own)
+	}
+	return c, nil
+}
+
+// secured makes a producer of one client for a Kafka that wants to know who it
+// talks to.
+type secured struct {
+	name string
+	new  func(brokers []string, s security) (zapkafka.Producer, error)
+}
+
+// securedClients are all that there are; files with build tags add theirs.
+var securedClients = []secured{
+	{"franz", newSecuredFranz},
+}
+
+func franzSecurity(s security) ([]kgo.Opt, error) {
+	config, err := s.tls()
+	if err != nil {
+		return nil, err
+	}
+	opts := []kgo.Opt{kgo.DialTLSConfig(config)}
+	switch s.mechanism {
+	case mechanismPlain:
+		opts = append(opts, kgo.SASL(plain.Auth{User: s.user, Pass: s.password}.AsMechanism()))
+	case mechanismScram:
+		opts = append(opts, kgo.SASL(scram.Auth{User: s.user, Pass: s.password}.AsSha512Mechanism()))
+	}
+	return opts, nil
+}
+
+func newSecuredFranz(brokers []string, s security) (zapkafka.Producer, error) {
+	opts, err := franzSecurity(s)
+	if err != nil {
+		return nil, err
+	}
+	return franz.New(brokers, opts...)
+}

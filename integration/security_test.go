@@ -1,0 +1,266 @@
+package integration
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/zapkafka/zapkafka"
+	"github.com/zapkafka/zapkafka/integration/certs"
+	"github.com/zapkafka/zapkafka/integration/harness"
+	"github.com/zapkafka/zapkafka/integration/load"
+)
+
+// toldWithin is how soon the error handler has to hear why nothing gets
+// through. It is less than the delivery timeout: who operates the program knows
+// before the first entry is given up.
+const toldWithin = 15 * time.Second
+
+// listener is one of the ways into a secured Kafka.
+type listener int
+
+const (
+	onlyTLS listener = iota
+	mutualTLS
+	userTLS // user and password within TLS
+)
+
+// access is a try to get in.
+type access struct {
+	name     string
+	listener listener
+	// with completes what the client is given: it trusts the CA, and has the
+	// right user and password in case it is told a mechanism.
+	with func(s *security, file func(name string) string)
+	// refused are words one of which the handler has to hear; nil: the client
+	// gets in.
+	refused []string
+}
+
+const wrongPassword = "wrong-5f0c1a-password"
+
+var accesses = []access{
+	{"TLS", onlyTLS, func(*security, func(string) string) {}, nil},
+	{"TLS, CA unknown", onlyTLS, func(s *security, file func(string) string) {
+		s.ca = file(certs.OtherCA)
+	}, []string{"certificate"}},
+
+	{"mutual TLS", mutualTLS, func(s *security, file func(string) string) {
+		s.cert, s.key = file(certs.Client), file(certs.ClientKey)
+	}, nil},
+	{"mutual TLS, no certificate", mutualTLS, func(*security, func(string) string) {},
+		[]string{"certificate"}},
+	{"mutual TLS, certificate of another CA", mutualTLS, func(s *security, file func(string) string) {
+		s.cert, s.key = file(certs.Stranger), file(certs.StrangerKey)
+	}, []string{"certificate"}},
+
+	{"PLAIN", userTLS, func(s *security, _ func(string) string) {
+		s.mechanism = mechanismPlain
+	}, nil},
+	{"PLAIN, wrong password", userTLS, func(s *security, _ func(string) string) {
+		s.mechanism, s.password = mechanismPlain, wrongPassword
+	}, notAuthenticated},
+
+	{"SCRAM-SHA-512", userTLS, func(s *security, _ func(string) string) {
+		s.mechanism = mechanismScram
+	}, nil},
+	{"SCRAM-SHA-512, wrong password", userTLS, func(s *security, _ func(string) string) {
+		s.mechanism, s.password = mechanismScram, wrongPassword
+	}, notAuthenticated},
+	{"SCRAM-SHA-512, unknown user", userTLS, func(s *security, _ func(string) string) {
+		s.mechanism, s.user = mechanismScram, "nobody"
+	}, notAuthenticated},
+}
+
+var notAuthenticated = []string{"uthentication", "SASL"}
+
+// fortress is a secured Kafka, real or not.
+type fortress struct {
+	kind  string
+	certs string
+	// brokers are the addresses of each listener, kafka is how the test gets to
+	// the same Kafka.
+	brokers map[listener][]string
+	kafka   map[listener]*harness.Kafka
+	// hangsUp: to a wrong password it says nothing, as brokers before Kafka 1.0
+	// did, so that no client can know the cause.
+	hangsUp bool
+}
+
+func TestSecurity(t *testing.T) {
+	k := harness.NeedSecured(t)
+	besiege(t, &fortress{
+		kind:    "Kafka",
+		certs:   k.Certs,
+		brokers: map[listener][]string{onlyTLS: k.TLS, mutualTLS: k.MTLS, userTLS: k.SASL},
+		kafka:   map[listener]*harness.Kafka{onlyTLS: k.Kafka, mutualTLS: k.Kafka, userTLS: k.Kafka},
+	})
+}
+
+// The same without a Kafka, in seconds.
+func TestSecurityOnKfake(t *testing.T) {
+	f := &fortress{
+		kind:    "kfake",
+		certs:   t.TempDir(),
+		brokers: make(map[listener][]string),
+		kafka:   make(map[listener]*harness.Kafka),
+		hangsUp: true,
+	}
+	if err := certs.Write(f.certs); err != nil {
+		t.Fatal(err)
+	}
+	own, err := tls.LoadX509KeyPair(f.file(certs.Server), f.file(certs.Server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem, err := os.ReadFile(f.file(certs.CA))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients := x509.NewCertPool()
+	clients.AppendCertsFromPEM(pem)
+
+	for l, opts := range map[listener][]kfake.Opt{
+		onlyTLS:   {kfake.TLS(&tls.Config{Certificates: []tls.Certificate{own}})},
+		mutualTLS: {kfake.TLS(&tls.Config{Certificates: []tls.Certificate{own}, ClientCAs: clients, ClientAuth: tls.RequireAndVerifyClientCert})},
+		userTLS: {
+			kfake.TLS(&tls.Config{Certificates: []tls.Certificate{own}}), kfake.EnableSASL(),
+			kfake.Superuser(mechanismPlain, harness.User, harness.Password),
+			kfake.Superuser(mechanismScram, harness.User, harness.Password),
+		},
+	} {
+		c, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		mine := f.security()
+		switch l {
+		case mutualTLS:
+			mine.cert, mine.key = f.file(certs.Client), f.file(certs.ClientKey)
+		case userTLS:
+			mine.mechanism = mechanismPlain
+		}
+		kopts, err := franzSecurity(mine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.brokers[l], f.kafka[l] = c.ListenAddrs(), harness.With(c.ListenAddrs(), kopts...)
+	}
+	besiege(t, f)
+}
+
+func (f *fortress) file(name string) string { return filepath.Join(f.certs, name) }
+
+// security is right for the listener with TLS alone.
+func (f *fortress) security() security {
+	return security{ca: f.file(certs.CA), user: harness.User, password: harness.Password}
+}
+
+// besiege tries every access with every client.
+func besiege(t *testing.T, f *fortress) {
+	for _, c := range securedClients {
+		for _, a := range accesses {
+			t.Run(c.name+"/"+a.name, func(t *testing.T) {
+				t.Parallel()
+				if a.refused == nil {
+					f.admits(t, c, a)
+				} else {
+					f.refuses(t, c, a)
+				}
+			})
+		}
+	}
+}
+
+// someEntries is what each try logs.
+var someEntries = load.Plan{Workers: 4, PerWorker: 250}
+
+const numEntries = 1000
+
+func (f *fortress) open(t *testing.T, c secured, a access) *harness.Sink {
+	t.Helper()
+	s := f.security()
+	a.with(&s, f.file)
+	producer, err := c.new(f.brokers[a.listener], s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return harness.OpenWith(t, producer, f.kafka[a.listener].Topic(t), zapkafka.Options{})
+}
+
+// admits: all is in the topic, and there is nothing to complain of.
+func (f *fortress) admits(t *testing.T, c secured, a access) {
+	s := f.open(t, c, a)
+	done := load.New(s.Logger.Logger, someEntries).Start().Wait()
+	s.Finish(t)
+
+	sheet := f.kafka[a.listener].Sheet(t, f.scenario(c, a), s, done.Counts, done.Calls)
+	sheet.Check(t)
+	sheet.None(t)
+	if sheet.Stats.Acked != numEntries || sheet.Topic.Records != numEntries {
+		t.Errorf("acked %d, in the topic %d, want %d of each", sheet.Stats.Acked, sheet.Topic.Records, numEntries)
+	}
+	if all := s.Errors.All(); len(all) > 0 {
+		t.Errorf("the handler was told:\n%s", s.Errors)
+	}
+}
+
+// refuses: the handler hears soon and of the cause, nobody hears the password,
+// and all is on file.
+func (f *fortress) refuses(t *testing.T, c secured, a access) {
+	begin := time.Now()
+	s := f.open(t, c, a)
+	done := load.New(s.Logger.Logger, someEntries).Start().Wait()
+	harness.Eventually(t, "the handler is told why nothing gets through", func() bool { return f.cause(s, a) != nil })
+	took := time.Since(begin)
+	if took > toldWithin {
+		t.Errorf("the handler was told after %v, want at most %v", took, toldWithin)
+	}
+	if took, err := s.Shutdown(2 * time.Second); err != nil {
+		t.Errorf("Shutdown after %v: %v", took, err)
+	}
+	harness.Note(t, fmt.Sprintf("%s: told after %v: %v", f.scenario(c, a), took.Round(time.Millisecond), f.cause(s, a)))
+
+	sheet := f.kafka[a.listener].Sheet(t, f.scenario(c, a), s, done.Counts, done.Calls)
+	sheet.Check(t)
+	sheet.None(t)
+	if sheet.Topic.Records != 0 || sheet.Files.Records != numEntries {
+		t.Errorf("in the topic %d, on file %d, want 0 and %d", sheet.Topic.Records, sheet.Files.Records, numEntries)
+	}
+	for _, err := range s.Errors.All() {
+		// %+v is what zap logs as errorVerbose.
+		text := fmt.Sprintf("%v\n%+v", err, err)
+		for _, secret := range []string{wrongPassword, harness.Password} {
+			if strings.Contains(text, secret) {
+				t.Errorf("the password %q is in the text of an error: %s", secret, text)
+			}
+		}
+	}
+	if t.Failed() {
+		t.Logf("the handler was told:\n%s", s.Errors)
+	}
+}
+
+// cause returns the first error that names the cause.
+func (f *fortress) cause(s *harness.Sink, a access) error {
+	words := a.refused
+	if f.hangsUp && a.listener == userTLS {
+		words = []string{""}
+	}
+	for _, word := range words {
+		if err := s.Errors.Containing(word); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fortress) scenario(c secured, a access) string { return c.name + ", " + f.kind + ", " + a.name }
