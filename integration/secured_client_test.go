@@ -16,7 +16,7 @@ import (
 
 // security is what a client is told to prove and to ask for.
 type security struct {
-	ca        string // file with the certificate of the CA that it trusts
+	ca        string // file with the certificate of the CA that it trusts; empty: no TLS
 	cert, key string // files with its own certificate and key; empty: none
 	mechanism string // PLAIN or SCRAM-SHA-512; empty: no user
 	user      string
@@ -28,8 +28,11 @@ const (
 	mechanismScram = "SCRAM-SHA-512"
 )
 
-// tls returns the same for clients in Go.
+// tls returns the same for clients in Go; nil for no TLS.
 func (s security) tls() (*tls.Config, error) {
+	if s.ca == "" {
+		return nil, nil
+	}
 	pem, err := os.ReadFile(s.ca)
 	if err != nil {
 		return nil, err
@@ -65,7 +68,10 @@ func franzSecurity(s security) ([]kgo.Opt, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := []kgo.Opt{kgo.DialTLSConfig(config)}
+	var opts []kgo.Opt
+	if config != nil {
+		opts = append(opts, kgo.DialTLSConfig(config))
+	}
 	switch s.mechanism {
 	case mechanismPlain:
 		opts = append(opts, kgo.SASL(plain.Auth{User: s.user, Pass: s.password}.AsMechanism()))

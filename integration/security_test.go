@@ -51,6 +51,9 @@ var accesses = []access{
 	{"TLS, CA unknown", onlyTLS, func(s *security, file func(string) string) {
 		s.ca = file(certs.OtherCA)
 	}, []string{"certificate"}},
+	{"no TLS", onlyTLS, func(s *security, _ func(string) string) {
+		s.ca = ""
+	}, anything},
 
 	{"mutual TLS", mutualTLS, func(s *security, file func(string) string) {
 		s.cert, s.key = file(certs.Client), file(certs.ClientKey)
@@ -79,7 +82,10 @@ var accesses = []access{
 	}, notAuthenticated},
 }
 
-var notAuthenticated = []string{"uthentication", "SASL"}
+var (
+	notAuthenticated = []string{"uthentication", "SASL"}
+	anything         = []string{""} // a broker that hangs up names no cause
+)
 
 // fortress is a secured Kafka, real or not.
 type fortress struct {
@@ -253,7 +259,7 @@ func (f *fortress) refuses(t *testing.T, c secured, a access) {
 func (f *fortress) cause(s *harness.Sink, a access) error {
 	words := a.refused
 	if f.hangsUp && a.listener == userTLS {
-		words = []string{""}
+		words = anything
 	}
 	for _, word := range words {
 		if err := s.Errors.Containing(word); err != nil {
@@ -263,4 +269,6 @@ func (f *fortress) cause(s *harness.Sink, a access) error {
 	return nil
 }
 
-func (f *fortress) scenario(c secured, a access) string { return c.name + ", " + f.kind + ", " + a.name }
+func (f *fortress) scenario(c secured, a access) string {
+	return c.name + ", " + f.kind + ", " + a.name
+}
