@@ -6,6 +6,7 @@ import (
 	"github.com/zapkafka/zapkafka"
 	"github.com/zapkafka/zapkafka/integration/kfakebroker"
 	"github.com/zapkafka/zapkafka/producer/franz"
+	"github.com/zapkafka/zapkafka/producer/kafkago"
 	"github.com/zapkafka/zapkafka/producertest"
 )
 
@@ -23,6 +24,10 @@ var adaptors = []adaptor{
 	{
 		name:        "franz",
 		newProducer: func(brokers []string) (zapkafka.Producer, error) { return franz.New(brokers) },
+	},
+	{
+		name:        "kafkago",
+		newProducer: func(brokers []string) (zapkafka.Producer, error) { return kafkago.New(brokers, nil) },
 	},
 }
 
