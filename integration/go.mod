@@ -11,6 +11,7 @@ require (
 	github.com/twmb/franz-go/pkg/kmsg v1.15.0
 	github.com/zapkafka/zapkafka v0.0.0
 	github.com/zapkafka/zapkafka/producer/franz v0.0.0
+	github.com/zapkafka/zapkafka/producer/kafkago v0.0.0
 	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.28.0
 )
@@ -18,7 +19,10 @@ require (
 require (
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/pierrec/lz4/v4 v4.1.33 // indirect
+	github.com/segmentio/kafka-go v0.4.51 // indirect
 	go.uber.org/multierr v1.10.0 // indirect
 )
 
 replace github.com/zapkafka/zapkafka/producer/franz => ../producer/franz
+
+replace github.com/zapkafka/zapkafka/producer/kafkago => ../producer/kafkago
