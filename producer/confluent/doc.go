@@ -1,0 +1,2 @@
+// Package confluent hands log entries to Kafka through confluent-kafka-go.
+package confluent
