@@ -6,6 +6,7 @@ replace github.com/zapkafka/zapkafka => ../
 
 require (
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0
+	github.com/confluentinc/confluent-kafka-go/v2 v2.15.1
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
 	github.com/twmb/franz-go/pkg/kmsg v1.15.0
@@ -17,12 +18,22 @@ require (
 )
 
 require (
+	github.com/xdg-go/pbkdf2 v1.0.0 // indirect
+	github.com/xdg-go/scram v1.1.2 // indirect
+	github.com/xdg-go/stringprep v1.0.4 // indirect
+	golang.org/x/text v0.38.0 // indirect
+)
+
+require (
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/pierrec/lz4/v4 v4.1.33 // indirect
-	github.com/segmentio/kafka-go v0.4.51 // indirect
+	github.com/segmentio/kafka-go v0.4.51
+	github.com/zapkafka/zapkafka/producer/confluent v0.0.0
 	go.uber.org/multierr v1.10.0 // indirect
 )
 
 replace github.com/zapkafka/zapkafka/producer/franz => ../producer/franz
 
 replace github.com/zapkafka/zapkafka/producer/kafkago => ../producer/kafkago
+
+replace github.com/zapkafka/zapkafka/producer/confluent => ../producer/confluent

@@ -61,6 +61,7 @@ type secured struct {
 // securedClients are all that there are; files with build tags add theirs.
 var securedClients = []secured{
 	{"franz", newSecuredFranz},
+	{"kafkago", newSecuredKafkago},
 }
 
 func franzSecurity(s security) ([]kgo.Opt, error) {
