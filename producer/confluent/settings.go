@@ -28,6 +28,11 @@ const (
 	tunedLinger = 5 * time.Millisecond
 	// maxLinger is the most that a user may set: Flush cannot end it.
 	maxLinger = 100 * time.Millisecond
+	// missingGrace is for how many milliseconds a topic may be missing before the
+	// client refuses records for it at once. It is 33 minutes: the client allows
+	// an hour, but computes with 32 bits (rdkafka_topic.c,
+	// rd_kafka_topic_set_notexists), so that more than 35 minutes are none.
+	missingGrace = 2_000_000
 	// roomRecords and roomBytes are added to the limits: the client counts a
 	// record until all of its batch have been read from the events.
 	roomRecords = 1 << 17
@@ -183,7 +188,7 @@ func configMap(servers []string, user settings, limits zapkafka.Limits) kafka.Co
 		"reconnect.backoff.ms":               100,
 		"reconnect.backoff.max.ms":           1000,
 		// Until the deadline: the topic may be on its way. See watchTopics.
-		"topic.metadata.propagation.max.ms": 3600000,
+		"topic.metadata.propagation.max.ms": missingGrace,
 		"allow.auto.create.topics":          false,
 
 		"queue.buffering.max.messages": int(min(int64(limits.Records)+roomRecords, math.MaxInt32)),
