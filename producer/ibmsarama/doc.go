@@ -1,0 +1,3 @@
+// Package ibmsarama hands log entries to Kafka through sarama
+// (github.com/IBM/sarama).
+package ibmsarama
