@@ -62,6 +62,7 @@ type secured struct {
 var securedClients = []secured{
 	{"franz", newSecuredFranz},
 	{"kafkago", newSecuredKafkago},
+	{"ibmsarama", newSecuredIBMSarama},
 }
 
 func franzSecurity(s security) ([]kgo.Opt, error) {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/zapkafka/zapkafka"
 	"github.com/zapkafka/zapkafka/producer/franz"
+	"github.com/zapkafka/zapkafka/producer/ibmsarama"
+	"github.com/zapkafka/zapkafka/producer/kafkago"
 )
 
 // Default is the client to take when nothing speaks for another.
@@ -22,6 +24,8 @@ type adaptor struct {
 // adaptors are all clients, whether this program was built with them or not.
 var adaptors = []adaptor{
 	{Default, func(brokers []string) (zapkafka.Producer, error) { return franz.New(brokers) }},
+	{"kafkago", func(brokers []string) (zapkafka.Producer, error) { return kafkago.New(brokers, nil) }},
+	{"ibmsarama", func(brokers []string) (zapkafka.Producer, error) { return ibmsarama.New(brokers, nil) }},
 	{"confluent", newConfluent},
 }
 
