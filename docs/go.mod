@@ -1,4 +1,4 @@
-module github.com/zapkafka/zapkafka/docs/snippets
+module github.com/zapkafka/zapkafka/docs
 
 go 1.26.0
 
@@ -54,9 +54,9 @@ require (
 )
 
 replace (
-	github.com/zapkafka/zapkafka => ../..
-	github.com/zapkafka/zapkafka/producer/confluent => ../../producer/confluent
-	github.com/zapkafka/zapkafka/producer/franz => ../../producer/franz
-	github.com/zapkafka/zapkafka/producer/ibmsarama => ../../producer/ibmsarama
-	github.com/zapkafka/zapkafka/producer/kafkago => ../../producer/kafkago
+	github.com/zapkafka/zapkafka => ..
+	github.com/zapkafka/zapkafka/producer/confluent => ../producer/confluent
+	github.com/zapkafka/zapkafka/producer/franz => ../producer/franz
+	github.com/zapkafka/zapkafka/producer/ibmsarama => ../producer/ibmsarama
+	github.com/zapkafka/zapkafka/producer/kafkago => ../producer/kafkago
 )
