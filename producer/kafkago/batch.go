@@ -86,8 +86,8 @@ func (b *batch) copyItems() {
 
 // copyOf keeps nil, which is not the same as empty in Kafka.
 func (b *batch) copyOf(p []byte) []byte {
-	if p == nil {
-		return nil
+	if len(p) == 0 {
+		return p[:0:0]
 	}
 	from := len(b.bytes)
 	b.bytes = append(b.bytes, p...)

@@ -135,7 +135,7 @@ func (c *cluster) close() {
 		c.current = nil
 	}
 	for k := range c.conns {
-		k.Conn.Close()
+		_ = k.Conn.Close()
 	}
 }
 
@@ -152,7 +152,7 @@ func (c *cluster) dial(ctx context.Context, network, address string) (net.Conn, 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		nc.Close()
+		_ = nc.Close()
 		return nil, errClosed
 	}
 	c.conns[k] = struct{}{}

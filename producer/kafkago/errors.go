@@ -1,9 +1,11 @@
 package kafkago
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 
 	"github.com/segmentio/kafka-go"
 
@@ -42,6 +44,18 @@ func judge(err error) verdict {
 		return refused
 	}
 	return again
+}
+
+// mayBeStored reports whether the broker has said that it stored a batch, and
+// not more. Each retry is a duplicate then, so there should be few.
+func mayBeStored(err error) bool {
+	return errors.Is(err, kafka.RequestTimedOut) || errors.Is(err, kafka.NotEnoughReplicasAfterAppend)
+}
+
+// unanswered reports whether a call ended because it took too long. The client
+// says so in two ways: the call's context, or the connection's deadline.
+func unanswered(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // outcome is what is reported for a record that failed with err.

@@ -5,6 +5,7 @@ go 1.23.0
 require (
 	github.com/segmentio/kafka-go v0.4.51
 	github.com/zapkafka/zapkafka v0.0.0
+	go.uber.org/goleak v1.3.0
 )
 
 require (

@@ -1,7 +1,6 @@
 package kafkago
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"time"
@@ -198,10 +197,13 @@ func (p *Producer) failed(q *partition, items []item, err error) {
 	switch {
 	case errors.Is(unknown, kafka.UnknownTopicOrPartition):
 		p.reports.search(q.topic.name, unknown, creationGrace)
-	case failures >= 3 || errors.Is(err, context.DeadlineExceeded):
+	case failures >= 3 || unanswered(err):
 		p.reports.partition(q.topic.name, q.id, err)
 	}
 	if !empty {
+		if mayBeStored(err) {
+			failures += slowRetries
+		}
 		p.pause(failures)
 	}
 }

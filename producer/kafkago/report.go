@@ -1,7 +1,6 @@
 package kafkago
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -67,7 +66,7 @@ func hint(err error) string {
 	switch {
 	case errors.Is(err, io.EOF):
 		return " (the broker hung up: does it want TLS, or other credentials?)"
-	case errors.Is(err, context.DeadlineExceeded):
+	case unanswered(err):
 		return fmt.Sprintf(" (no answer within %v)", requestTimeout)
 	}
 	return ""
@@ -83,7 +82,7 @@ func cause(err error) string {
 		return op.Op + " " + op.Addr.String()
 	case errors.As(err, &code):
 		return code.Title()
-	case errors.Is(err, context.DeadlineExceeded):
+	case unanswered(err):
 		return "timeout"
 	}
 	return err.Error()

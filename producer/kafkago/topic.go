@@ -224,11 +224,14 @@ func (p *Producer) pause(tries int) {
 	}
 }
 
+// slowRetries is the number of failures after which the wait is the longest.
+const slowRetries = 5
+
 // backoff is the wait after the given number of failures: from 100 ms, doubling
 // to 1 s, a fifth more or less so that many clients do not come back at once.
 func backoff(tries int) time.Duration {
 	d := time.Second
-	if tries < 5 {
+	if tries < slowRetries {
 		d = 100 * time.Millisecond << max(tries-1, 0)
 	}
 	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
