@@ -89,7 +89,7 @@ func (p *Producer) feed() {
 // hand gives the record to the client. With an error the client does not have
 // it; without one it belongs to the client, and may have been reported already.
 func (p *Producer) hand(c *call, r *zapkafka.Record) error {
-	if r.Topic != p.topic {
+	if r.Topic != p.topic || r.Topic == "" {
 		if err := checkTopic(r.Topic); err != nil {
 			return err
 		}

@@ -53,28 +53,44 @@ func (l *reporter) event(e kafka.Error) {
 	if e.Code() == kafka.ErrAllBrokersDown {
 		text += ": no broker can be reached"
 	}
-	l.once(fmt.Sprint(int(e.Code()), " ", broker(text)), &complaint{text: "confluent: " + l.user.redact(text), err: e})
+	l.complain(text, e)
 }
 
-// log reports a line of the client's log. Lines with tag FAIL or ERROR come as
-// an event as well.
+// log reports a line of the client's log. Some come as an event as well, with
+// the same text.
 func (l *reporter) log(line kafka.LogEvent) {
 	const warning = 4 // of syslog; less is worse
-	const configuration = "CONFWARN"
-	switch {
-	case line.Level > warning && line.Tag != configuration:
-	case line.Tag == "FAIL" || line.Tag == "ERROR":
-	default:
-		text := line.Message
-		if _, rest, ok := strings.Cut(text, "]: "); ok && strings.HasPrefix(text, "[thrd:") {
+	if line.Level <= warning || line.Tag == "CONFWARN" || line.Tag == "FAIL" {
+		l.complain(line.Message, nil)
+	}
+}
+
+// complain reports a text of the client's, and once only if it differs in
+// numbers and times alone.
+func (l *reporter) complain(text string, cause error) {
+	if strings.HasPrefix(text, "[thrd:") {
+		if _, rest, ok := strings.Cut(text, "]: "); ok {
 			text = rest
 		}
-		key := line.Tag + " " + broker(text)
-		if line.Tag == configuration {
-			key += text
-		}
-		l.once(key, &complaint{text: "confluent: " + l.user.redact(text)})
 	}
+	what, _, _ := strings.Cut(text, " (after ")
+	if rest, ok := strings.CutPrefix(what, broker(text)); ok {
+		what = rest
+	}
+	key := broker(text) + strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return -1
+		}
+		return r
+	}, what)
+	for _, hangUp := range []string{"Broken pipe", "Disconnected", "Connection reset"} {
+		if strings.Contains(text, hangUp) && !strings.Contains(text, "security.protocol") {
+			key = broker(text) + " hung up"
+			text += " (the broker hung up: does it want another security.protocol, or other credentials?)"
+			break
+		}
+	}
+	l.once(key, &complaint{text: "confluent: " + l.user.redact(text), err: cause})
 }
 
 // noToken reports that the client wants a token from a function that there is
@@ -83,18 +99,22 @@ func (l *reporter) noToken() {
 	l.once("token", fmt.Errorf("confluent: the client asks for an OAUTHBEARER token, which this package cannot give it: let it fetch tokens by itself with sasl.oauthbearer.method=oidc"))
 }
 
-// broker returns the broker that a text of the client's begins with, "" if there
-// is none. The part behind the slash changes when its number becomes known.
+// broker returns the host and port that a text of the client's begins with, as
+// in "ssl://kafka-1:9092/bootstrap: ", "" if it does not. What is behind the
+// slash changes when the broker's number becomes known.
 func broker(text string) string {
 	name, _, ok := strings.Cut(text, ": ")
 	if !ok || strings.ContainsAny(name, " \"") {
 		return ""
 	}
-	host, _, _ := strings.Cut(name, "/")
-	if i := strings.LastIndex(host, "://"); i >= 0 {
-		host = host[i+3:]
+	scheme, rest, ok := strings.Cut(name, "://")
+	if !ok {
+		scheme, rest = "", name
+	} else {
+		scheme += "://"
 	}
-	return host
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + host
 }
 
 // unknownTopic reports a topic that the brokers say is not there.

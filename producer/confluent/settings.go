@@ -195,9 +195,7 @@ func configMap(servers []string, user settings, limits zapkafka.Limits) kafka.Co
 		"queue.buffering.max.kbytes":   int(min((limits.Bytes+roomBytes)>>10, math.MaxInt32)),
 		"message.max.bytes":            max(messageBytes, limits.RecordBytes+messageSlack),
 
-		"enable.metrics.push":  false, // nobody has asked a log sink for telemetry
-		"log.connection.close": false, // idle ones are closed by brokers all day
-		"log_level":            5,
+		"enable.metrics.push": false, // nobody has asked a log sink for telemetry
 
 		"go.logs.channel.enable":    true, // not to standard error
 		"go.events.channel.size":    256,  // the default is a million slots
