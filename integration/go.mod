@@ -7,6 +7,7 @@ replace github.com/zapkafka/zapkafka => ../
 require (
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/twmb/franz-go v1.22.2
+	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
 	github.com/twmb/franz-go/pkg/kmsg v1.15.0
 	github.com/zapkafka/zapkafka v0.0.0
 	github.com/zapkafka/zapkafka/producer/franz v0.0.0
