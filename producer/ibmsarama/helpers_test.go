@@ -436,3 +436,10 @@ func ctxDone() (context.Context, context.CancelFunc) {
 	cancel()
 	return ctx, cancel
 }
+
+// with is NewConfig, changed.
+func with(change func(c *sarama.Config)) *sarama.Config {
+	c := NewConfig()
+	change(c)
+	return c
+}

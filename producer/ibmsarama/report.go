@@ -28,6 +28,7 @@ type reporter struct {
 	report  zapkafka.ErrorHandler
 	timeout time.Duration // for how long a record is tried
 	create  bool          // the client may create topics
+	tls     bool          // the client speaks TLS
 	secrets []string
 
 	mu      sync.Mutex
@@ -41,6 +42,7 @@ func newReporter(report zapkafka.ErrorHandler, timeout time.Duration, c *sarama.
 		report:  report,
 		timeout: timeout,
 		create:  c.Metadata.AllowAutoTopicCreation,
+		tls:     c.Net.TLS.Enable,
 		seen:    make(map[string]time.Time),
 		unknown: make(map[string]time.Time),
 	}
@@ -87,6 +89,8 @@ func (r *reporter) trouble(topic string, err error) {
 		hint = " (check Net.SASL in the configuration)"
 	case errors.Is(err, io.EOF) || strings.HasSuffix(err.Error(), "EOF"):
 		hint = " (the broker hung up: does it want TLS, or other credentials?)"
+	case r.tls && strings.HasSuffix(err.Error(), "timeout"):
+		hint = " (the broker does not answer: does it speak TLS on this port?)"
 	}
 	r.report(fmt.Errorf("ibmsarama: topic %q: entries are tried again, each for %v: %w%s", topic, r.timeout, trimmed{err}, hint))
 }
