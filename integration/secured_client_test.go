@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/oauth"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
@@ -18,14 +19,17 @@ import (
 type security struct {
 	ca        string // file with the certificate of the CA that it trusts; empty: no TLS
 	cert, key string // files with its own certificate and key; empty: none
-	mechanism string // PLAIN or SCRAM-SHA-512; empty: no user
+	mechanism string // PLAIN, SCRAM-SHA-512 or OAUTHBEARER; empty: none
 	user      string
 	password  string
+	token     string
+	tokenURL  string // where the token can be fetched
 }
 
 const (
 	mechanismPlain = "PLAIN"
 	mechanismScram = "SCRAM-SHA-512"
+	mechanismToken = "OAUTHBEARER"
 )
 
 // tls returns the same for clients in Go; nil for no TLS.
@@ -79,6 +83,8 @@ func franzSecurity(s security) ([]kgo.Opt, error) {
 		opts = append(opts, kgo.SASL(plain.Auth{User: s.user, Pass: s.password}.AsMechanism()))
 	case mechanismScram:
 		opts = append(opts, kgo.SASL(scram.Auth{User: s.user, Pass: s.password}.AsSha512Mechanism()))
+	case mechanismToken:
+		opts = append(opts, kgo.SASL(oauth.Auth{Token: s.token}.AsMechanism()))
 	}
 	return opts, nil
 }

@@ -23,6 +23,13 @@ func newSecuredConfluent(brokers []string, s security) (zapkafka.Producer, error
 	if s.mechanism != "" {
 		config["security.protocol"] = "SASL_SSL"
 		config["sasl.mechanism"] = s.mechanism
+	}
+	if s.tokenURL != "" {
+		config["sasl.oauthbearer.method"] = "oidc"
+		config["sasl.oauthbearer.token.endpoint.url"] = s.tokenURL
+		config["sasl.oauthbearer.client.id"] = s.user
+		config["sasl.oauthbearer.client.secret"] = s.password
+	} else if s.mechanism != "" {
 		config["sasl.username"], config["sasl.password"] = s.user, s.password
 	}
 	return confluent.New(brokers, &config)

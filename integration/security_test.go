@@ -3,7 +3,10 @@ package integration
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,6 +84,13 @@ var accesses = []access{
 	{"SCRAM-SHA-512, unknown user", userTLS, func(s *security, _ func(string) string) {
 		s.mechanism, s.user = mechanismScram, "nobody"
 	}, notAuthenticated},
+
+	{"OAUTHBEARER", userTLS, func(s *security, _ func(string) string) {
+		s.mechanism, s.token = mechanismToken, unsignedToken(time.Hour)
+	}, nil},
+	{"OAUTHBEARER, expired token", userTLS, func(s *security, _ func(string) string) {
+		s.mechanism, s.token = mechanismToken, unsignedToken(-time.Hour)
+	}, append([]string{"token"}, notAuthenticated...)},
 }
 
 var (
@@ -102,6 +112,8 @@ type fortress struct {
 	hangsUp bool
 }
 
+const kindKfake = "kfake"
+
 func TestSecurity(t *testing.T) {
 	k := harness.NeedSecured(t)
 	besiege(t, &fortress{
@@ -115,7 +127,7 @@ func TestSecurity(t *testing.T) {
 // The same without a Kafka, in seconds.
 func TestSecurityOnKfake(t *testing.T) {
 	f := &fortress{
-		kind:    "kfake",
+		kind:    kindKfake,
 		certs:   t.TempDir(),
 		brokers: make(map[listener][]string),
 		kafka:   make(map[listener]*harness.Kafka),
@@ -172,11 +184,22 @@ func (f *fortress) security() security {
 	return security{ca: f.file(certs.CA), user: harness.User, password: harness.Password}
 }
 
+// unsignedToken is a token as test brokers take it: a JSON Web Token without a
+// signature.
+func unsignedToken(validFor time.Duration) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	claims := fmt.Sprintf(`{"sub":%q,"iat":%d,"exp":%d}`, harness.User, time.Now().Add(-2*time.Hour).Unix(), time.Now().Add(validFor).Unix())
+	return encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(claims)) + "."
+}
+
 // besiege tries every access with every client.
 func besiege(t *testing.T, f *fortress) {
 	for _, c := range securedClients {
 		for _, a := range accesses {
 			t.Run(c.name+"/"+a.name, func(t *testing.T) {
+				if f.kind == kindKfake && strings.HasPrefix(a.name, mechanismToken) {
+					t.Skip("kfake has no OAUTHBEARER")
+				}
 				t.Parallel()
 				if a.refused == nil {
 					f.admits(t, c, a)
@@ -193,10 +216,24 @@ var someEntries = load.Plan{Workers: 4, PerWorker: 250}
 
 const numEntries = 1000
 
+// tokenEndpoint serves the token to clients that fetch it by themselves.
+func tokenEndpoint(t *testing.T, token string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"access_token":%q,"token_type":"bearer","expires_in":3600}`, token)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 func (f *fortress) open(t *testing.T, c secured, a access) *harness.Sink {
 	t.Helper()
 	s := f.security()
 	a.with(&s, f.file)
+	if s.token != "" {
+		s.tokenURL = tokenEndpoint(t, s.token)
+	}
 	producer, err := c.new(f.brokers[a.listener], s)
 	if err != nil {
 		t.Fatal(err)
@@ -229,6 +266,11 @@ func (f *fortress) admits(t *testing.T, c secured, a access) {
 func (f *fortress) refuses(t *testing.T, c secured, a access) {
 	begin := time.Now()
 	s := f.open(t, c, a)
+	defer func() {
+		if t.Failed() {
+			t.Logf("the handler was told:\n%s", s.Errors)
+		}
+	}()
 	done := load.New(s.Logger.Logger, someEntries).Start().Wait()
 	harness.Eventually(t, "the handler is told why nothing gets through", func() bool { return f.cause(s, a) != nil })
 	took := time.Since(begin)
@@ -254,9 +296,6 @@ func (f *fortress) refuses(t *testing.T, c secured, a access) {
 				t.Errorf("the password %q is in the text of an error: %s", secret, text)
 			}
 		}
-	}
-	if t.Failed() {
-		t.Logf("the handler was told:\n%s", s.Errors)
 	}
 }
 

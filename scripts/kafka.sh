@@ -46,7 +46,9 @@ environment:
                           10  KAFKA_SSL       TLS
                           20  KAFKA_MTLS      TLS, a certificate is required
                           30  KAFKA_SASL_SSL  TLS, with PLAIN or SCRAM-SHA-512:
-                                              user app, password app-password
+                                              user app, password app-password;
+                                              or OAUTHBEARER: any token that is
+                                              not signed and has not expired
   KAFKA_TOPIC           topic that start creates (test); empty: none
   KAFKA_PARTITIONS      its number of partitions (4)
   KAFKA_AUTO_CREATE     true: clients may have topics created (false)
@@ -200,9 +202,10 @@ ssl.keystore.location=$secure/server.pem
 ssl.truststore.type=PEM
 ssl.truststore.location=$secure/ca.pem
 listener.name.mtls.ssl.client.auth=required
-sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512,OAUTHBEARER
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_$sasl_user="$sasl_password";
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
 PROPERTIES
 }
 
