@@ -55,7 +55,7 @@ func produceBeforeStart(c *check) {
 }
 
 func produceAfterClose(c *check) {
-	s := c.started(limits(longDelivery))
+	s := c.started(limits(shortDelivery))
 	s.close(patience)
 	b := c.batch(3000, nil)
 	c.within(0, "Produce after Close", func() { s.produceWith(context.Background(), b) })

@@ -182,8 +182,7 @@ func (c *client) retire() {
 	// The C library may be freed only when nobody is in it. The feeder finds the
 	// cause when it comes next, but may have been there before it was set.
 	c.feeding.Lock()
-	//nolint:staticcheck // an empty section: it is the wait that counts
-	c.feeding.Unlock()
+	c.feeding.Unlock() //nolint:gocritic,staticcheck // an empty section: it is the wait that counts
 	c.purge()
 	c.watcher.Wait()
 	c.kafka.Close()

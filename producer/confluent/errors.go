@@ -70,16 +70,14 @@ func (p *Producer) failure(c *client, topic string, err error) error {
 // client panics with a name that its C library refuses (kafka/handle.go,
 // getRkt0), and cuts one off at a zero byte.
 func checkTopic(name string) error {
-	switch {
-	case name == "" || name == "." || name == ".." || len(name) > 249:
-		return fmt.Errorf("confluent: the topic name %.300q: %w", name, rejections[kafka.ErrTopicException])
+	const maxName = 249 // Kafka's own limit
+	valid := name != "" && name != "." && name != ".." && len(name) <= maxName
+	for i := 0; valid && i < len(name); i++ {
+		c := name[i]
+		valid = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
 	}
-	for i := range len(name) {
-		switch c := name[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
-		default:
-			return fmt.Errorf("confluent: the topic name %.300q: %w", name, rejections[kafka.ErrTopicException])
-		}
+	if !valid {
+		return fmt.Errorf("confluent: topic %.300q: want 1 to %d of the characters a-z A-Z 0-9 . _ -: %w", name, maxName, rejections[kafka.ErrTopicException])
 	}
 	return nil
 }
