@@ -234,6 +234,6 @@ func (p *Producer) overdue(b *block) {
 		}
 	}
 	if len(seen) > 0 && !b.awaitSettled(wedged) {
-		p.reports.wedged(int(b.left.Load()), p.limits.DeliveryTimeout, p.wrapped != nil)
+		p.reports.wedged(int(b.left.Load()))
 	}
 }

@@ -139,6 +139,14 @@ func (g *generation) back(a *attempt, partition int32, err error) {
 		e.finish(errClosed)
 		return
 	}
+	if p.wrapped != nil && errors.Is(err, sarama.ErrShuttingDown) {
+		// Its owner closes it. The next message could meet channels that are
+		// just being closed, on which sarama panics (sarama/async_producer.go,
+		// dispatcher and shutdown).
+		g.close(false)
+		e.finish(errClientClosed)
+		return
+	}
 	outcome, again := p.judge(e.lane.topic, err)
 	switch {
 	case !again || p.wrapped != nil:
@@ -177,7 +185,7 @@ func (g *generation) isOver() bool {
 // sarama's input has no room of its own, so this blocks as long as the client is
 // busy.
 func (g *generation) send(a *attempt, e *entry) (taken bool) {
-	if e.block.isExpired() {
+	if e.block.isExpired() || g.isOver() {
 		return false
 	}
 	a.size = e.size()

@@ -175,7 +175,7 @@ func (l *lane) run() {
 			continue
 		}
 		outcome, again := l.p.judge(l.topic, err)
-		if !again {
+		if !again || l.p.wrapped != nil {
 			l.failAll(outcome)
 			continue
 		}
