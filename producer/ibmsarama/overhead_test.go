@@ -127,30 +127,33 @@ func measureOverhead(t *testing.T, state string, size int, value func(*rand.Rand
 	}
 }
 
-// TestAllocations pins what handing records over allocates, ours and the
-// client's, with nothing else going on in the process.
+// TestAllocations pins what a record allocates on its way from Produce to Done,
+// in us, the client, and a broker in this process that discards. One is sarama's
+// own record.
 func TestAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates too")
 	}
 	c := newCluster(t, kfake.BlackholeProduce())
-	n := newNetwork(t)
-	p := start(t, c.ListenAddrs(), limits(60*time.Second), nil, n.through(NewConfig()))
+	p := start(t, c.ListenAddrs(), limits(60*time.Second), nil, nil)
 	warm, o := records(5000, numbered)
 	p.Produce(t.Context(), warm)
 	o.wantAcked(t)
-	n.freeze()
 	const calls, call = 50, 1300
-	rs, _ := records(calls*call, numbered)
+	rs, o := records(calls*call, numbered)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for i := 0; i < len(rs); i += call {
 		p.Produce(t.Context(), rs[i:i+call])
 	}
+	o.wantAcked(t)
 	runtime.ReadMemStats(&after)
 	perRecord := float64(after.Mallocs-before.Mallocs) / float64(len(rs))
-	t.Logf("%.4f allocations a record", perRecord)
-	if perRecord > 0.03 {
-		t.Errorf("%.4f allocations a record, want at most 0.03", perRecord)
+	t.Logf("%.3f allocations a record", perRecord)
+	if perRecord > 1.5 {
+		t.Errorf("%.3f allocations a record, want at most 1.5", perRecord)
+	}
+	if perRecord < 0.5 {
+		t.Errorf("%.3f allocations a record cannot be: the measurement is broken", perRecord)
 	}
 }
