@@ -67,6 +67,7 @@ var securedClients = []secured{
 	{"franz", newSecuredFranz},
 	{"kafkago", newSecuredKafkago},
 	{"ibmsarama", newSecuredIBMSarama},
+	{"shopifysarama", newSecuredShopifySarama},
 }
 
 func franzSecurity(s security) ([]kgo.Opt, error) {

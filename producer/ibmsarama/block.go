@@ -45,8 +45,7 @@ type entry struct {
 
 	// held is the attempt that the client has; nil when it has none. Whoever
 	// changes it back to nil has taken the entry from the client.
-	held  atomic.Pointer[attempt]
-	first attempt
+	held atomic.Pointer[attempt]
 }
 
 // attempt is one handing over to the client. Each has a message of its own, so
@@ -55,6 +54,7 @@ type entry struct {
 type attempt struct {
 	entry *entry
 	gen   *generation
+	size  int64 // bytes of the window
 	msg   sarama.ProducerMessage
 }
 
@@ -87,12 +87,8 @@ func (b *block) start() {
 	b.timer = time.AfterFunc(p.limits.DeliveryTimeout, b.expire)
 }
 
-// next returns the message of the entry's next attempt.
-func (e *entry) next(g *generation) *attempt {
-	a := &e.first
-	if e.attempts > 0 {
-		a = new(attempt)
-	}
+// prepare makes a the entry's next attempt.
+func (e *entry) prepare(a *attempt, g *generation) {
 	e.attempts++
 	a.entry, a.gen = e, g
 	r := e.record
@@ -109,7 +105,15 @@ func (e *entry) next(g *generation) *attempt {
 			m.Headers[i] = sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value}
 		}
 	}
-	return a
+}
+
+// size is what the entry counts for in the window.
+func (e *entry) size() int64 {
+	n := len(e.record.Key) + len(e.record.Value)
+	for _, h := range e.record.Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return int64(n)
 }
 
 // Encode and Length make an entry the value of its own message, which costs
@@ -166,9 +170,6 @@ func (e *entry) finish(err error) {
 	// A block lives until its last record is reported; the memory behind the
 	// others is the syncer's again.
 	e.record = nil
-	if e.first.msg.Headers != nil {
-		e.first.msg.Headers = nil
-	}
 	r.Done(err)
 	if b.left.Add(-1) == 0 {
 		close(b.settled)
@@ -233,6 +234,6 @@ func (p *Producer) overdue(b *block) {
 		}
 	}
 	if len(seen) > 0 && !b.awaitSettled(wedged) {
-		p.reports.wedged(int(b.left.Load()), p.limits.DeliveryTimeout, p.wrapped != nil)
+		p.reports.wedged(int(b.left.Load()))
 	}
 }

@@ -101,7 +101,8 @@ func (p *Producer) judge(topic string, err error) (outcome error, again bool) {
 	default:
 		outcome, again = p.clean(err), true
 	}
-	if again && p.wrapped == nil {
+	if again && (p.wrapped == nil || answer == sarama.ErrUnknownTopicOrPartition) {
+		// Otherwise the syncer says why records have failed.
 		p.reports.trouble(topic, outcome)
 	}
 	return outcome, again

@@ -35,9 +35,10 @@ type generation struct {
 	wire     *wire         // nil if wrapped
 	born     time.Time
 
-	held  atomic.Int64  // records that the client has
-	worn  atomic.Bool   // a circuit breaker is open
-	empty chan struct{} // room for one: held has become 0 after ending
+	window *window
+	held   atomic.Int64  // records that the client has
+	worn   atomic.Bool   // a circuit breaker is open
+	empty  chan struct{} // room for one: held has become 0 after ending
 
 	mu      sync.Mutex
 	feeders int
@@ -53,6 +54,7 @@ type generation struct {
 func (p *Producer) newGeneration(producer sarama.AsyncProducer, client sarama.Client, w *wire) *generation {
 	g := &generation{
 		p: p, producer: producer, input: producer.Input(), client: client, wire: w, born: time.Now(),
+		window:  newWindow(p.limits),
 		empty:   make(chan struct{}, 1),
 		ending:  make(chan struct{}),
 		nobody:  make(chan struct{}),
@@ -122,20 +124,27 @@ func (g *generation) report(m *sarama.ProducerMessage, err error) {
 	if a == nil || !a.entry.held.CompareAndSwap(a, nil) {
 		return
 	}
-	a.gen.back(a.entry, m.Partition, err)
+	a.gen.back(a, m.Partition, err)
 }
 
 // back takes a record that the client has let go of.
-func (g *generation) back(e *entry, partition int32, err error) {
-	p := g.p
+func (g *generation) back(a *attempt, partition int32, err error) {
+	p, e := g.p, a.entry
+	defer g.release(a)
 	if err == nil {
 		e.finish(nil)
-		g.release()
 		return
 	}
 	if p.isStopped() {
 		e.finish(errClosed)
-		g.release()
+		return
+	}
+	if p.wrapped != nil && errors.Is(err, sarama.ErrShuttingDown) {
+		// Its owner closes it. The next message could meet channels that are
+		// just being closed, on which sarama panics (sarama/async_producer.go,
+		// dispatcher and shutdown).
+		g.close(false)
+		e.finish(errClientClosed)
 		return
 	}
 	outcome, again := p.judge(e.lane.topic, err)
@@ -153,11 +162,11 @@ func (g *generation) back(e *entry, partition int32, err error) {
 		p.shunned.add(e.lane.topic, partition)
 		e.lane.retry(e, outcome)
 	}
-	g.release()
 }
 
 // release counts a record out.
-func (g *generation) release() {
+func (g *generation) release(a *attempt) {
+	g.window.give(a.size)
 	if g.held.Add(-1) == 0 && g.isOver() {
 		signal(g.empty)
 	}
@@ -175,11 +184,15 @@ func (g *generation) isOver() bool {
 // send hands an entry to the client; false when it has to go back to its lane.
 // sarama's input has no room of its own, so this blocks as long as the client is
 // busy.
-func (g *generation) send(e *entry) (taken bool) {
-	if e.block.isExpired() {
+func (g *generation) send(a *attempt, e *entry) (taken bool) {
+	if e.block.isExpired() || g.isOver() {
 		return false
 	}
-	a := e.next(g)
+	a.size = e.size()
+	if !g.window.take(a.size, g.ending, e.block.expired, g.p.stopped) {
+		return false
+	}
+	e.prepare(a, g)
 	e.held.Store(a)
 	g.held.Add(1)
 	defer func() {
@@ -189,7 +202,7 @@ func (g *generation) send(e *entry) (taken bool) {
 		}
 		if !taken {
 			e.held.Store(nil)
-			g.release()
+			g.release(a)
 		}
 	}()
 	select {
@@ -299,7 +312,7 @@ func (g *generation) sweep() {
 			e := &b.entries[i]
 			if a := e.held.Load(); a != nil && a.gen == g && e.held.CompareAndSwap(a, nil) {
 				e.finish(errClientClosed)
-				g.release()
+				g.release(a)
 			}
 		}
 	}

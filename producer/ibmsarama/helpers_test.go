@@ -19,9 +19,12 @@ import (
 	"github.com/zapkafka/zapkafka"
 )
 
-// sarama's metrics have one goroutine for the whole process that never ends.
+// What sarama leaves running: one goroutine of its metrics for the whole process,
+// and its circuit breakers for ten seconds after they have opened.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"),
+		goleak.IgnoreAnyFunction("github.com/eapache/go-resiliency/breaker.(*Breaker).timer"))
 }
 
 // patience is how long a test waits for something that has to happen.

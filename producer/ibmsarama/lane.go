@@ -40,6 +40,18 @@ type lane struct {
 	// The goroutine's own.
 	verified *generation // the client that knows the topic
 	hand     []*entry
+	attempts []attempt // to be used
+}
+
+// attempt returns a new one. They are made by the handful, and never used again:
+// a message may be reported twice.
+func (l *lane) attempt() *attempt {
+	if len(l.attempts) == 0 {
+		l.attempts = make([]attempt, handful)
+	}
+	a := &l.attempts[0]
+	l.attempts = l.attempts[1:]
+	return a
 }
 
 // lane returns the topic's lane.
@@ -163,7 +175,7 @@ func (l *lane) run() {
 			continue
 		}
 		outcome, again := l.p.judge(l.topic, err)
-		if !again {
+		if !again || l.p.wrapped != nil {
 			l.failAll(outcome)
 			continue
 		}
@@ -309,7 +321,7 @@ func (l *lane) feed(g *generation) {
 			return
 		}
 		for i, e := range hand {
-			if l.trouble.Load() || !g.send(e) {
+			if l.trouble.Load() || !g.send(l.attempt(), e) {
 				l.putBack(hand[i:])
 				return
 			}

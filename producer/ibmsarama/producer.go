@@ -137,6 +137,7 @@ func (p *Producer) Start(limits zapkafka.Limits, report zapkafka.ErrorHandler) (
 	p.limits = limits
 	p.capacity = int64(limits.Records)
 	p.reports = newReporter(report, limits.DeliveryTimeout, p.config)
+	p.reports.wrapped = p.wrapped != nil
 	p.timedOut = fmt.Errorf("%s: %w", timeoutText(limits.DeliveryTimeout), context.DeadlineExceeded)
 	if p.wrapped != nil {
 		p.current = p.newGeneration(p.wrapped, nil, nil)

@@ -29,6 +29,7 @@ type reporter struct {
 	timeout time.Duration // for how long a record is tried
 	create  bool          // the client may create topics
 	tls     bool          // the client speaks TLS
+	wrapped bool          // the client's retries are all there are
 	secrets []string
 
 	mu      sync.Mutex
@@ -110,8 +111,11 @@ func (r *reporter) unknownTopic(topic string, err error) {
 	if r.create {
 		what = "create it: the brokers do not, although Metadata.AllowAutoTopicCreation asks them to (is auto.create.topics.enable off?)"
 	}
-	r.report(fmt.Errorf("ibmsarama: topic %q does not exist, or not for this user; %s; a record for it is tried for %v and then given up: %w",
-		topic, what, r.timeout, trimmed{err}))
+	until := ""
+	if !r.wrapped {
+		until = fmt.Sprintf("; a record for it is tried for %v and then given up", r.timeout)
+	}
+	r.report(fmt.Errorf("ibmsarama: topic %q does not exist, or not for this user; %s%s: %w", topic, what, until, trimmed{err}))
 }
 
 // missingFor reports whether the topic has been missing for that long.
@@ -132,15 +136,15 @@ func (r *reporter) missingFor(topic string, d time.Duration) bool {
 
 // wedged reports a client that has not given back records, which ought not to
 // be possible for one whose connections were cut.
-func (r *reporter) wedged(records int, timeout time.Duration, wrapped bool) {
+func (r *reporter) wedged(records int) {
 	if r.report == nil || !r.first("wedged") {
 		return
 	}
 	why := "although its connections are cut: their memory stays in use until it does, or the process ends"
-	if wrapped {
+	if r.wrapped {
 		why = "which was made elsewhere, so that its connections cannot be cut: lower Producer.Retry.Max and the time-outs in its configuration, or use New"
 	}
-	r.report(fmt.Errorf("ibmsarama: %d records have not been given back by the sarama producer within %v and %v more, %s", records, timeout, grace+wedged, why))
+	r.report(fmt.Errorf("ibmsarama: %d records have not been given back by the sarama producer within %v and %v more, %s", records, r.timeout, grace+wedged, why))
 }
 
 // first reports whether the complaint is new, or old enough to be repeated.

@@ -87,9 +87,10 @@ func (w *wire) add(c net.Conn) bool {
 	if w.life.Err() != nil {
 		return false
 	}
-	// A connection goes to sarama as it is: wrapped, sarama could not look for
-	// errors on its socket (sarama/broker.go, Broker.getSockError). So there is
-	// no call that tells when one is closed, and they are looked through here.
+	// A connection goes to sarama as it is: newer versions look for errors on
+	// the socket, which they would not find in a wrapper (sarama/broker.go,
+	// Broker.getSockError). So there is no call that tells when one is closed,
+	// and they are looked through here.
 	for old := range w.conns {
 		if isClosed(old) {
 			delete(w.conns, old)

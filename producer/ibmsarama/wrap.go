@@ -16,8 +16,11 @@ import (
 // and messages that others send through it are swallowed when they come back. The
 // caller stays its owner and closes it, best after the syncer was shut down, as
 // with sarama.NewAsyncProducerFromClient and its client. If it is closed before,
-// nothing panics: what it has not delivered, and all that comes after, is reported
-// as failed.
+// what it has not delivered, and all that comes after, is reported as failed. Do
+// not close it while entries are being logged: whoever sends to it then, sarama
+// itself can panic in a goroutine of its own, out of reach of everybody
+// (v1.61.1, async_producer.go: dispatcher sends on a channel that shutdown
+// closes). It panics as well when it is closed twice.
 //
 // Wrap refuses a config with Producer.Return.Successes or Return.Errors off,
 // with RequiredAcks NoResponse, with Flush.Messages or Flush.Bytes and no

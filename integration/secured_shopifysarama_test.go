@@ -1,0 +1,32 @@
+package integration
+
+import (
+	"github.com/Shopify/sarama"
+
+	"github.com/zapkafka/zapkafka"
+	"github.com/zapkafka/zapkafka/producer/shopifysarama"
+)
+
+func newSecuredShopifySarama(brokers []string, s security) (zapkafka.Producer, error) {
+	config := shopifysarama.NewConfig()
+	tls, err := s.tls()
+	if err != nil {
+		return nil, err
+	}
+	config.Net.TLS.Enable, config.Net.TLS.Config = tls != nil, tls
+	if s.mechanism != "" {
+		config.Net.SASL.Enable = true
+		config.Net.SASL.Mechanism = sarama.SASLMechanism(s.mechanism)
+		config.Net.SASL.User, config.Net.SASL.Password = s.user, s.password
+		config.Net.SASL.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return new(scramClient) }
+		config.Net.SASL.TokenProvider = shopifyToken(s.token)
+	}
+	return shopifysarama.New(brokers, config)
+}
+
+type shopifyToken string
+
+// Token is asked for by each connection.
+func (token shopifyToken) Token() (*sarama.AccessToken, error) {
+	return &sarama.AccessToken{Token: string(token)}, nil
+}
