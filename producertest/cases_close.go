@@ -46,7 +46,7 @@ func closeIdle(c *check) {
 	s := c.started(limits(longDelivery))
 	ctx, cancel := context.WithTimeout(context.Background(), longDelivery)
 	defer cancel()
-	took := c.within(2*time.Second, "Close of an idle producer", func() { _ = s.p.Close(ctx) })
+	took := c.within(time.Second, "Close of an idle producer", func() { _ = s.p.Close(ctx) })
 	c.fact("Close took", "%v", took.Round(time.Millisecond))
 }
 
@@ -57,7 +57,7 @@ func closeUnused(c *check) {
 	s := c.start(limits(longDelivery))
 	ctx, cancel := context.WithTimeout(context.Background(), longDelivery)
 	defer cancel()
-	c.within(2*time.Second, "Close of an unused producer", func() { _ = s.p.Close(ctx) })
+	c.within(time.Second, "Close of an unused producer", func() { _ = s.p.Close(ctx) })
 }
 
 func closeTwice(c *check) {
@@ -71,7 +71,7 @@ func closeTwice(c *check) {
 // closeWaits has a Close that waits for a mute broker, and another that has less
 // time.
 func closeWaits(c *check) {
-	s := c.started(limits(shortDelivery))
+	s := c.started(limits(closeDelivery))
 	c.set(Mute)
 	b := c.batch(100, nil)
 	s.produce(b)
@@ -169,11 +169,11 @@ func closeWhen(c *check, f Fault, connected bool) {
 	b := c.batch(400, func(int) spec { return spec{size: size} })
 	var s *subject
 	if connected {
-		s = c.started(limits(shortDelivery))
+		s = c.started(limits(closeDelivery))
 		c.set(f)
 	} else {
 		c.set(f)
-		s = c.start(limits(shortDelivery))
+		s = c.start(limits(closeDelivery))
 	}
 	s.produce(b)
 	late := s.close(limit)
@@ -201,7 +201,7 @@ func (s *subject) wantGivenUp(b *batch) {
 }
 
 func closeWithDoneContext(c *check) {
-	s := c.started(limits(shortDelivery))
+	s := c.started(limits(closeDelivery))
 	c.set(Mute)
 	b := c.batch(1000, nil)
 	s.produce(b)

@@ -13,13 +13,17 @@ import (
 
 const (
 	// slack is what a busy machine may add to what has to happen at once.
-	slack = time.Second
+	slack = 2 * time.Second
+	// step is how much of a time limit one look takes off, see awaited.
+	step = 10 * time.Millisecond
 	// closeGrace is by how much Close may outlast its context.
 	closeGrace = 100 * time.Millisecond
 	// patience is for what has to happen and has no bound in the contract.
 	patience = 20 * time.Second
 
 	shortDelivery = 2 * time.Second
+	// closeDelivery is longer than a Close with little time, and all slack.
+	closeDelivery = 8 * time.Second
 	longDelivery  = 20 * time.Second
 )
 
@@ -106,15 +110,35 @@ func (c *check) stored(topic string) []Message {
 func (c *check) within(limit time.Duration, what string, f func()) time.Duration {
 	begin := time.Now()
 	returned := false
-	select {
-	case <-c.async(what, func() { f(); returned = true }):
-		if !returned {
-			panic(stopCase{})
-		}
-	case <-time.After(limit + slack):
-		c.fatalf("%s has not returned after %v", what, limit+slack)
+	if !awaited(c.async(what, func() { f(); returned = true }), limit+slack) {
+		c.fatalf("%s has not returned after %v", what, time.Since(begin).Round(step))
+	}
+	if !returned {
+		panic(stopCase{})
 	}
 	return time.Since(begin)
+}
+
+// awaited waits until done is closed, but not for longer than limit. It waits in
+// steps and counts each in full and no more, however late it is woken: while the
+// machine has no time for this goroutine, it has none for the producer's.
+func awaited(done <-chan struct{}, limit time.Duration) bool {
+	timer := time.NewTimer(step)
+	defer timer.Stop()
+	for left := limit; left > 0; left -= step {
+		select {
+		case <-done:
+			return true
+		case <-timer.C:
+			timer.Reset(step)
+		}
+	}
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
 }
 
 // async calls f; the channel is closed when it has returned.
@@ -264,13 +288,15 @@ func (c *check) finish() {
 	c.mu.Lock()
 	producers, batches := c.producers, c.batches
 	c.mu.Unlock()
+	limit := 2 * time.Second
+	if c.failed() {
+		limit = 100 * time.Millisecond // there is nothing to wait for
+	}
 	for _, s := range producers {
 		s := s
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		select {
-		case <-c.async("Close", func() { _ = s.p.Close(ctx) }):
-		case <-time.After(2*time.Second + closeGrace + slack):
-			c.errorf("Close with a context of 2s, at the end of the case, has not returned after %v", 2*time.Second+closeGrace+slack)
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		if !awaited(c.async("Close", func() { _ = s.p.Close(ctx) }), limit+closeGrace+slack) {
+			c.errorf("Close with a context of %v, at the end of the case, has not returned after %v", limit, limit+closeGrace+slack)
 		}
 		cancel()
 	}

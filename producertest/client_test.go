@@ -207,6 +207,9 @@ func (c *client) tryAdmit(ctx context.Context, records []*zapkafka.Record) (int,
 // send is the client's goroutine.
 func (c *client) send() {
 	defer close(c.gone)
+	if c.bug == "Close discards" { // what it has collected for a fuller batch
+		<-c.life.Done()
+	}
 	for {
 		batch := c.take()
 		if batch == nil {
@@ -304,12 +307,17 @@ func (c *client) attempt(batch []*entry, topic string, messages []Message) error
 	}
 	c.mu.Lock()
 	c.cancel = cancel
-	if c.flushed {
-		cancel()
-	}
+	flushed := c.flushed
 	c.mu.Unlock()
-	if c.bug == "gives up at the end of Produce's context" && batch[0].ctx.Err() != nil {
-		return errClosed
+	if flushed { // by a bug
+		return context.Canceled
+	}
+	if c.bug == "gives up at the end of Produce's context" {
+		select {
+		case <-batch[0].ctx.Done():
+			return errClosed
+		case <-time.After(200 * time.Millisecond):
+		}
 	}
 	if c.bug == "refuses large values" && len(messages[0].Value) > 500_000 {
 		return errTooLarge

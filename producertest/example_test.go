@@ -55,21 +55,21 @@ func ExampleNewProducer() {
 	// acknowledged: 1 on file: 1
 }
 
-// An adaptor's test: newBroker starts a broker that can be disturbed, and
-// newAdaptor connects to it.
+// The test of an adaptor: newBroker starts a broker that can be disturbed, and
+// newAdaptor returns a producer for it.
 func ExampleRun() {
 	_ = func(t *testing.T) { // TestContract
 		producertest.Run(t, producertest.Harness{
-			NewBroker: func(t testing.TB) producertest.Broker { return newBroker(t) },
-			NewProducer: func(_ testing.TB, _ producertest.Broker) zapkafka.Producer {
-				return producertest.NewProducer() // newAdaptor(b.(*broker).addrs)
-			},
+			NewBroker:   newBroker,
+			NewProducer: newAdaptor,
 			Unsupported: map[string]string{
 				"CloseWhenStalled": "the client cannot be interrupted while it writes",
 			},
-			GoroutinesLeft: 1, // the client's cleaner of idle connections
+			GoroutinesLeft: 1, // the client's watch over idle connections
 		})
 	}
 }
 
 func newBroker(testing.TB) producertest.Broker { return nil }
+
+func newAdaptor(testing.TB, producertest.Broker) zapkafka.Producer { return nil }

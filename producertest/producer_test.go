@@ -79,6 +79,7 @@ func TestProducerKeepsTheContract(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
+	slots := make(chan struct{}, atOnce)
 	passed := 0
 	run := func(cs *contractCase) {
 		res := runCase(t, h, cs)
@@ -102,8 +103,10 @@ func TestProducerKeepsTheContract(t *testing.T) {
 			run(cs)
 		default:
 			wg.Add(1)
+			slots <- struct{}{}
 			go func() {
 				defer wg.Done()
+				defer func() { <-slots }()
 				run(cs)
 			}()
 		}

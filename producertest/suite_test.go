@@ -106,6 +106,7 @@ func TestBrokenClientsAreFound(t *testing.T) {
 	goneWithin, reportGrace = time.Second, 3*time.Second
 	release := make(chan struct{})
 	var wg sync.WaitGroup
+	slots := make(chan struct{}, 40)
 	needed := make(map[string]bool)
 	for _, alone := range []bool{true, false} {
 		for _, b := range bugs {
@@ -121,8 +122,10 @@ func TestBrokenClientsAreFound(t *testing.T) {
 					wantFound(t, b, cs, release)
 				default:
 					wg.Add(1)
+					slots <- struct{}{}
 					go func() {
 						defer wg.Done()
+						defer func() { <-slots }()
 						wantFound(t, b, cs, release)
 					}()
 				}
