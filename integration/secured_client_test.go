@@ -60,14 +60,17 @@ func (s security) tls() (*tls.Config, error) {
 type secured struct {
 	name string
 	new  func(brokers []string, s security) (zapkafka.Producer, error)
+	// oldHandshake: it proves users with version 0 of SaslHandshake, to which
+	// brokers say nothing but yes.
+	oldHandshake bool
 }
 
 // securedClients are all that there are; files with build tags add theirs.
 var securedClients = []secured{
-	{"franz", newSecuredFranz},
-	{"kafkago", newSecuredKafkago},
-	{"ibmsarama", newSecuredIBMSarama},
-	{"shopifysarama", newSecuredShopifySarama},
+	{name: "franz", new: newSecuredFranz},
+	{name: "kafkago", new: newSecuredKafkago},
+	{name: "ibmsarama", new: newSecuredIBMSarama},
+	{name: "shopifysarama", new: newSecuredShopifySarama, oldHandshake: true},
 }
 
 func franzSecurity(s security) ([]kgo.Opt, error) {

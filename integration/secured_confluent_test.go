@@ -9,7 +9,9 @@ import (
 	"github.com/zapkafka/zapkafka/producer/confluent"
 )
 
-func init() { securedClients = append(securedClients, secured{"confluent", newSecuredConfluent}) }
+func init() {
+	securedClients = append(securedClients, secured{name: "confluent", new: newSecuredConfluent})
+}
 
 func newSecuredConfluent(brokers []string, s security) (zapkafka.Producer, error) {
 	config := kafka.ConfigMap{}

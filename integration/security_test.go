@@ -197,8 +197,8 @@ func besiege(t *testing.T, f *fortress) {
 	for _, c := range securedClients {
 		for _, a := range accesses {
 			t.Run(c.name+"/"+a.name, func(t *testing.T) {
-				if f.kind == kindKfake && strings.HasPrefix(a.name, mechanismToken) {
-					t.Skip("kfake has no OAUTHBEARER")
+				if why := f.cannot(c, a); why != "" {
+					t.Skip(why)
 				}
 				t.Parallel()
 				if a.refused == nil {
@@ -209,6 +209,20 @@ func besiege(t *testing.T, f *fortress) {
 			})
 		}
 	}
+}
+
+// cannot says why a client cannot try an access; empty: it can.
+func (f *fortress) cannot(c secured, a access) string {
+	token := strings.HasPrefix(a.name, mechanismToken)
+	switch {
+	case f.kind == kindKfake && token:
+		return "kfake has no OAUTHBEARER"
+	case f.kind == kindKfake && c.oldHandshake && a.listener == userTLS:
+		return "kfake has no version 0 of SaslHandshake"
+	case c.oldHandshake && token && a.refused != nil:
+		return "Shopify/sarama v1.38.1 connects again beside the goroutine that reads, when a token was refused (broker.go, Open): a race"
+	}
+	return ""
 }
 
 // someEntries is what each try logs.
@@ -273,7 +287,7 @@ func (f *fortress) refuses(t *testing.T, c secured, a access) {
 		}
 	}()
 	done := load.New(s.Logger.Logger, someEntries).Start().Wait()
-	harness.Eventually(t, "the handler is told why nothing gets through", func() bool { return f.cause(s, a) != nil })
+	harness.Eventually(t, "the handler is told why nothing gets through", func() bool { return f.cause(s, c, a) != nil })
 	took := time.Since(begin)
 	if took > toldWithin {
 		t.Errorf("the handler was told after %v, want at most %v", took, toldWithin)
@@ -281,7 +295,7 @@ func (f *fortress) refuses(t *testing.T, c secured, a access) {
 	if took, err := s.Shutdown(time.Second); err != nil {
 		t.Errorf("Shutdown after %v: %v", took, err)
 	}
-	harness.Note(t, fmt.Sprintf("%s: told after %v: %v", f.scenario(c, a), took.Round(time.Millisecond), f.cause(s, a)))
+	harness.Note(t, fmt.Sprintf("%s: told after %v: %v", f.scenario(c, a), took.Round(time.Millisecond), f.cause(s, c, a)))
 
 	sheet := f.kafka[a.listener].Sheet(t, f.scenario(c, a), s, done.Counts, done.Calls)
 	sheet.Check(t)
@@ -301,9 +315,9 @@ func (f *fortress) refuses(t *testing.T, c secured, a access) {
 }
 
 // cause returns the first error that names the cause.
-func (f *fortress) cause(s *harness.Sink, a access) error {
+func (f *fortress) cause(s *harness.Sink, c secured, a access) error {
 	words := a.refused
-	if f.hangsUp && a.listener == userTLS {
+	if (f.hangsUp || c.oldHandshake) && a.listener == userTLS {
 		words = anything
 	}
 	for _, word := range words {

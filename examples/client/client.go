@@ -10,6 +10,7 @@ import (
 	"github.com/zapkafka/zapkafka/producer/franz"
 	"github.com/zapkafka/zapkafka/producer/ibmsarama"
 	"github.com/zapkafka/zapkafka/producer/kafkago"
+	"github.com/zapkafka/zapkafka/producer/shopifysarama"
 )
 
 // Default is the client to take when nothing speaks for another.
@@ -26,6 +27,7 @@ var adaptors = []adaptor{
 	{Default, func(brokers []string) (zapkafka.Producer, error) { return franz.New(brokers) }},
 	{"kafkago", func(brokers []string) (zapkafka.Producer, error) { return kafkago.New(brokers, nil) }},
 	{"ibmsarama", func(brokers []string) (zapkafka.Producer, error) { return ibmsarama.New(brokers, nil) }},
+	{"shopifysarama", func(brokers []string) (zapkafka.Producer, error) { return shopifysarama.New(brokers, nil) }},
 	{"confluent", newConfluent},
 }
 
