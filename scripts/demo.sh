@@ -9,7 +9,7 @@ flags=()
 if [[ $client == confluent ]]; then
 	# The only client that is not Go alone is built in on demand only.
 	if ! cgo_works; then
-		echo 'CLIENT=confluent is the C library librdkafka: it needs a C compiler (Debian: gcc), and none works here' >&2
+		echo 'CLIENT=confluent is the C library librdkafka: it needs a C compiler (Debian: gcc), and none works here (or CGO_ENABLED is 0)' >&2
 		exit 1
 	fi
 	export CGO_ENABLED=1

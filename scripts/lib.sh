@@ -63,12 +63,8 @@ each_module() {
 }
 
 # race_works tries to build and run a small program with cgo and the race
-# detector: that a gcc is installed says little about either. cgo_works does
-# without the detector.
-race_works() { probe_cgo -race; }
-cgo_works() { probe_cgo; }
-
-probe_cgo() {
+# detector: that a gcc is installed says little about either.
+race_works() {
 	local dir rc=0
 	dir=$(mktemp -d)
 	printf 'module probe\n\ngo 1.20\n' >"$dir/go.mod"
@@ -84,7 +80,7 @@ func main() {
 	<-done
 }
 PROBE
-	(cd "$dir" && CGO_ENABLED=1 go build "$@" -o probe . && ./probe) >"$dir/log" 2>&1 || rc=1
+	(cd "$dir" && CGO_ENABLED=1 go build -race -o probe . && ./probe) >"$dir/log" 2>&1 || rc=1
 	rm -rf "$dir"
 	return $rc
 }
