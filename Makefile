@@ -19,6 +19,8 @@ BENCHTIME ?= 1s
 FUZZTIME ?= 10s
 # What make consume reads.
 TOPIC ?= test
+# The Kafka client that make demo runs with; a wrong name lists them.
+CLIENT ?= franz
 
 .PHONY: help
 help: ## this list
@@ -76,8 +78,8 @@ vulncheck: ## known vulnerabilities in what the modules depend on
 	@$(EACH) go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 
 .PHONY: demo
-demo: ## the library at work, on an embedded broker or on KAFKA_BROKERS
-	@cd examples && go run ./quickstart
+demo: ## the library at work, on an embedded broker or on KAFKA_BROKERS; CLIENT=franz
+	@scripts/demo.sh '$(CLIENT)'
 
 .PHONY: integration
 integration: ## tests on a real Kafka, started here unless KAFKA_BROKERS is set

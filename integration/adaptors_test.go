@@ -16,12 +16,15 @@ func TestKilledWithEachClient(t *testing.T) {
 	const entries, rate = 100_000, 10_000
 	for _, a := range adaptors.All() {
 		t.Run(a.Name, func(t *testing.T) {
+			if adaptors.RaceEnabled && a.Races != "" {
+				t.Skipf("not under -race: %s", a.Races)
+			}
 			producer, err := a.New(k.Brokers)
 			if err != nil {
 				t.Fatal(err)
 			}
 			k.Start(t)
-			s := harness.OpenWith(t, k.Topic(t), zapkafka.Options{}, producer)
+			s := harness.OpenWith(t, producer, k.Topic(t), zapkafka.Options{})
 			run := load.New(s.Logger.Logger, load.Plan{Workers: 10, Rate: rate, PerWorker: entries / 10}).Start()
 			await(t, run, entries/4)
 			k.Kill(t)

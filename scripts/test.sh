@@ -5,9 +5,6 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-# Modules that are cgo through and through.
-needs_cgo=' producer/confluent '
-
 # Tests against a real Kafka are `make integration`.
 unset KAFKA_BROKERS KAFKA_SCRIPT
 
@@ -36,7 +33,7 @@ done
 # allocates, what a client holds and the arenas beside the heap need a run
 # without it.
 if [[ -z $without ]]; then
-	for module in . producer/franz; do
+	for module in . producer/franz producer/confluent; do
 		printf -- '--- %s: go test, what the race detector distorts\n' "$module"
 		(cd "$root/$module" && go test -timeout 5m -run 'Alloc|Overhead|Mapped|Unmap|Arena' .) || failed+=("$module without -race")
 	done

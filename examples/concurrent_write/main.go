@@ -33,10 +33,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/zapkafka/zapkafka"
-	"github.com/zapkafka/zapkafka/producer/franz"
+	"github.com/zapkafka/zapkafka/examples/client"
 )
 
 type settings struct {
+	client            string
 	brokers           string
 	topic             string
 	goroutines, lines int
@@ -62,6 +63,7 @@ func main() {
 func parse(args []string) (settings, error) {
 	s := settings{buffer: 64 << 20}
 	f := flag.NewFlagSet("concurrent_write", flag.ContinueOnError)
+	f.StringVar(&s.client, "client", client.Default, "Kafka client: "+strings.Join(client.Names(), ", "))
 	f.StringVar(&s.brokers, "brokers", "localhost:9092", "brokers, host:port, with commas between them")
 	f.StringVar(&s.topic, "topic", "test", "topic; it must exist")
 	f.IntVar(&s.goroutines, "goroutines", 10, "goroutines that log at the same time")
@@ -75,7 +77,8 @@ func parse(args []string) (settings, error) {
 
 // run logs, shuts down, and prints the balance. It fails if an entry is lost.
 func run(s settings, out io.Writer) (err error) {
-	producer, err := franz.New(strings.Split(s.brokers, ","))
+	// franz.New(brokers) in a program that has no choice to offer.
+	producer, err := client.New(s.client, strings.Split(s.brokers, ","))
 	if err != nil {
 		return err
 	}

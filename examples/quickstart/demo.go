@@ -16,6 +16,7 @@ import (
 
 // settings are what a run of the demo is made with.
 type settings struct {
+	client  string // name of the Kafka client; empty: the default
 	kafka   string // as in KAFKA_BROKERS; empty: an embedded broker
 	out     io.Writer
 	inPlace bool          // out is a terminal: the progress line is overwritten

@@ -1,0 +1,123 @@
+package ibmsarama
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+var errCut = errors.New("ibmsarama: the connections were closed on purpose, to get back records whose time is over")
+
+// dialer is what sarama's Net.Proxy.Dialer and ours have in common
+// (golang.org/x/net/proxy.Dialer).
+type dialer interface {
+	Dial(network, addr string) (net.Conn, error)
+}
+
+// wire is the dialer of one client. It knows the connections that it made and
+// can cut them all: a closed socket is the only thing that makes sarama let go of
+// a message before its time-outs have run out.
+//
+// sarama puts TLS and SASL on top of what the dialer returns (sarama/broker.go,
+// Broker.Open), so one dialer serves every kind of listener.
+type wire struct {
+	next dialer
+	life context.Context // ended by cut
+	end  context.CancelFunc
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+}
+
+// newWire dials through the user's own dialer, unless that is nil.
+func newWire(user dialer, timeout, keepAlive time.Duration, local net.Addr) *wire {
+	w := &wire{next: user, conns: make(map[net.Conn]struct{})}
+	w.life, w.end = context.WithCancel(context.Background())
+	if user == nil {
+		w.next = &plainDialer{w: w, Dialer: net.Dialer{Timeout: timeout, KeepAlive: keepAlive, LocalAddr: local}}
+	}
+	return w
+}
+
+// plainDialer is the dialer that sarama would use, with an end.
+type plainDialer struct {
+	w *wire
+	net.Dialer
+}
+
+func (d *plainDialer) Dial(network, addr string) (net.Conn, error) {
+	return d.DialContext(d.w.life, network, addr)
+}
+
+// Dial returns when there is a connection or the wire is cut. A user's dialer
+// may go on for as long as it likes; what it returns too late is closed.
+func (w *wire) Dial(network, addr string) (net.Conn, error) {
+	if w.life.Err() != nil {
+		return nil, errCut
+	}
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	// Room for one: nobody may be waiting any more.
+	got := make(chan result, 1)
+	go func() {
+		c, err := w.next.Dial(network, addr)
+		if err == nil && !w.add(c) {
+			c.Close()
+			c, err = nil, errCut
+		}
+		got <- result{c, err}
+	}()
+	select {
+	case r := <-got:
+		return r.conn, r.err
+	case <-w.life.Done():
+		return nil, errCut
+	}
+}
+
+// add keeps the connection for cut; false if that has been called.
+func (w *wire) add(c net.Conn) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.life.Err() != nil {
+		return false
+	}
+	// A connection goes to sarama as it is: newer versions look for errors on
+	// the socket, which they would not find in a wrapper (sarama/broker.go,
+	// Broker.getSockError). So there is no call that tells when one is closed,
+	// and they are looked through here.
+	for old := range w.conns {
+		if isClosed(old) {
+			delete(w.conns, old)
+		}
+	}
+	w.conns[c] = struct{}{}
+	return true
+}
+
+// isClosed reports whether Close was called on a socket. Of other connections it
+// cannot be told; few users have a dialer that returns such.
+func isClosed(c net.Conn) bool {
+	s, ok := c.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := s.SyscallConn()
+	return err != nil || raw.Control(func(uintptr) {}) != nil
+}
+
+// cut closes every connection, ends dialling, and refuses it from now on.
+func (w *wire) cut() {
+	w.end()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.conns {
+		c.Close()
+	}
+	clear(w.conns)
+}

@@ -1,0 +1,5 @@
+package kafkago
+
+import "github.com/zapkafka/zapkafka"
+
+var overhead = zapkafka.Overhead{RecordBytes: 256, ValuePercent: 200}
