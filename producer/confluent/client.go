@@ -46,7 +46,7 @@ func newClient(p *Producer) (*client, error) {
 		freed: make(chan struct{}),
 	}
 	conf := kafka.ConfigMap{}
-	for name, value := range p.conf {
+	for name, value := range *p.conf {
 		conf[name] = value
 	}
 	if conf["go.logs.channel"] == nil && conf["go.logs.channel.enable"] == true {

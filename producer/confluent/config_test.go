@@ -3,6 +3,7 @@
 package confluent
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -184,7 +185,7 @@ func TestUserSettingsWin(t *testing.T) {
 		t.Errorf("the user's map is now %v", config)
 	}
 	config["compression.codec"] = "nonsense" // too late
-	conf := configMap(p.brokers, p.user, limits(time.Second))
+	conf := configMap(p.brokers, *p.user, limits(time.Second))
 	for name, want := range map[string]kafka.ConfigValue{
 		"linger.ms": 1, "compression.type": "zstd", "max.in.flight": 1, "go.events.channel.size": 7,
 		"message.timeout.ms": 1000, "bootstrap.servers": "b:9092,c:1", "enable.idempotence": true,
@@ -197,6 +198,13 @@ func TestUserSettingsWin(t *testing.T) {
 		if _, ok := conf[name]; ok {
 			t.Errorf("%s is there beside its other name: which one counts is left to chance", name)
 		}
+	}
+}
+
+func TestPrintingShowsNoSecrets(t *testing.T) {
+	p := start(t, []string{"127.0.0.1:1"}, limits(time.Second), nil, &kafka.ConfigMap{"sasl.password": "sesame"})
+	if s := fmt.Sprintf("%v %+v %#v", p, p, p); strings.Contains(s, "sesame") || !strings.Contains(s, "127.0.0.1:1") {
+		t.Errorf("printed as %s", s)
 	}
 }
 

@@ -66,6 +66,10 @@
 // collected for the partition in 5 ms. A record that was given up may have been
 // stored nevertheless, if the broker froze after it had read it.
 //
+// Lost acknowledgements alone store nothing twice. But when a record runs out of
+// time whose fate is unknown, the client begins a new epoch and sends what it has
+// behind it anew, and of those that had been stored brokers then have two.
+//
 // # After a fatal error
 //
 // The client knows errors after which it refuses everything for ever, such as

@@ -19,9 +19,10 @@ import (
 // [zapkafka.Producer] and keeps that contract; one Producer serves one
 // KafkaSyncer. Make it with [New]; the zero value cannot be started.
 type Producer struct {
-	// Set by New and then only read.
+	// Set by New and then only read. The config is behind pointers, so that
+	// whoever prints a Producer does not print passwords.
 	brokers []string
-	user    settings
+	user    *settings
 
 	mu       sync.Mutex // guards the four below
 	starting bool
@@ -31,7 +32,7 @@ type Producer struct {
 
 	// Set by Start, before started, and then only read.
 	limits   zapkafka.Limits
-	conf     kafka.ConfigMap // what clients are built from
+	conf     *kafka.ConfigMap // what clients are built from
 	reports  *reporter
 	timedOut error // what a record is reported with at its deadline
 
@@ -90,7 +91,7 @@ func New(brokers []string, config *kafka.ConfigMap) (*Producer, error) {
 	}
 	return &Producer{
 		brokers: servers,
-		user:    user,
+		user:    &user,
 		clients: make(map[*client]bool),
 		idle:    make(chan struct{}, 1),
 		calls:   make(chan *call),
@@ -116,7 +117,7 @@ func (p *Producer) Start(limits zapkafka.Limits, report zapkafka.ErrorHandler) (
 	if err := checkLimits(limits); err != nil {
 		return zapkafka.Overhead{}, err
 	}
-	if err := checkAgainst(p.user, limits); err != nil {
+	if err := checkAgainst(*p.user, limits); err != nil {
 		return zapkafka.Overhead{}, err
 	}
 	p.mu.Lock()
@@ -131,8 +132,8 @@ func (p *Producer) Start(limits zapkafka.Limits, report zapkafka.ErrorHandler) (
 	p.starting = true
 	p.mu.Unlock()
 	// Files are read and libraries loaded: mu must not be held.
-	conf := configMap(p.brokers, p.user, limits)
-	err := probe(conf, p.user)
+	conf := configMap(p.brokers, *p.user, limits)
+	err := probe(conf, *p.user)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.starting = false
@@ -142,8 +143,8 @@ func (p *Producer) Start(limits zapkafka.Limits, report zapkafka.ErrorHandler) (
 	if err != nil {
 		return zapkafka.Overhead{}, err
 	}
-	p.limits, p.conf = limits, conf
-	p.reports = newReporter(report, limits.DeliveryTimeout, p.user)
+	p.limits, p.conf = limits, &conf
+	p.reports = newReporter(report, limits.DeliveryTimeout, *p.user)
 	p.timedOut = fmt.Errorf("confluent: not acknowledged by Kafka within %v: %w", limits.DeliveryTimeout, context.DeadlineExceeded)
 	p.started = true
 	go p.feed()
