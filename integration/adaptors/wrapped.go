@@ -11,14 +11,21 @@ import (
 )
 
 // Wrapped is ibmsarama.Wrap around a client that was made elsewhere, which must
-// find its Kafka when it is made.
-func Wrapped() Adaptor {
+// find its Kafka when it is made. end closes all that were made.
+func Wrapped() (a Adaptor, end func()) {
+	o := &owner{}
 	return Adaptor{
 		Name:           "ibmsarama.Wrap",
-		New:            newWrapped,
+		New:            o.newWrapped,
 		Unsupported:    wrapCannot,
 		GoroutinesLeft: saramaMeter,
-	}
+	}, o.close
+}
+
+// owner is who made the clients and closes them.
+type owner struct {
+	mu  sync.Mutex
+	all []*ownedWrap
 }
 
 // ownedWrap closes the sarama producer after its Producer, as its owner.
@@ -28,7 +35,7 @@ type ownedWrap struct {
 	once  sync.Once // a second AsyncClose of sarama's panics
 }
 
-func newWrapped(brokers []string) (zapkafka.Producer, error) {
+func (o *owner) newWrapped(brokers []string) (zapkafka.Producer, error) {
 	c := ibmsarama.NewConfig()
 	c.Producer.Retry.Max = 3
 	owned, err := sarama.NewAsyncProducer(brokers, c)
@@ -36,13 +43,31 @@ func newWrapped(brokers []string) (zapkafka.Producer, error) {
 		return nil, err
 	}
 	p, err := ibmsarama.Wrap(owned, c)
-	return &ownedWrap{Producer: p, owned: owned}, err
+	w := &ownedWrap{Producer: p, owned: owned}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all = append(o.all, w)
+	return w, err
 }
 
 func (w *ownedWrap) Close(ctx context.Context) error {
 	err := w.Producer.Close(ctx)
 	w.once.Do(w.owned.AsyncClose)
 	return err
+}
+
+// close waits for the end of all, those included that nobody has started or
+// closed.
+func (o *owner) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, w := range o.all {
+		w.once.Do(w.owned.AsyncClose)
+		for range w.owned.Successes() { // closed with the client
+		}
+		for range w.owned.Errors() {
+		}
+	}
 }
 
 const (

@@ -34,7 +34,9 @@ func skipRaces(t *testing.T, a adaptors.Adaptor) {
 }
 
 func TestContract(t *testing.T) {
-	for _, a := range append(adaptors.All(), adaptors.Wrapped()) {
+	wrapped, end := adaptors.Wrapped()
+	defer end()
+	for _, a := range append(adaptors.All(), wrapped) {
 		t.Run(a.Name, func(t *testing.T) {
 			skipRaces(t, a)
 			h := harnessFor(a, func(b producertest.Broker) []string { return b.(*kfakebroker.Broker).Addrs() })
