@@ -122,7 +122,7 @@ func (f *fake) listen(addr string) {
 				c.Close()
 			} else {
 				if tcp, ok := c.(*net.TCPConn); ok && f.discard {
-					_ = tcp.SetReadBuffer(4096)
+					_ = tcp.SetReadBuffer(16 << 10)
 				}
 				f.conns[c] = true
 				f.group.Add(1)

@@ -14,4 +14,4 @@ import "github.com/zapkafka/zapkafka"
 // a request by the client, in pages of 64 KiB. With 12 partitions that is 3 MiB
 // of batches and twice as much together; with so many partitions that every
 // record is under way, and values that do not compress, 225 per cent.
-var overhead = zapkafka.Overhead{RecordBytes: 208, ValuePercent: 300}
+var overhead = zapkafka.Overhead{RecordBytes: 224, ValuePercent: 300}

@@ -65,7 +65,7 @@ func measureOverhead(t *testing.T, partitions, size int, value func(*rand.Rand, 
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := new(net.Dialer).DialContext(ctx, network, address)
 			if tcp, ok := c.(*net.TCPConn); ok {
-				_ = tcp.SetWriteBuffer(4096)
+				_ = tcp.SetWriteBuffer(16 << 10)
 			}
 			return c, err
 		},
@@ -77,7 +77,7 @@ func measureOverhead(t *testing.T, partitions, size int, value func(*rand.Rand, 
 		t.Fatal(err)
 	}
 	rnd := rand.New(rand.NewSource(1))
-	for range 20 { // the pools are filled
+	for range 2 { // connected, and the pools are filled
 		rs, o := records(call, func(int) []byte { return value(rnd, size) })
 		p.Produce(context.Background(), rs)
 		o.wantAcked(t)
