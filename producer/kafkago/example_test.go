@@ -16,20 +16,19 @@ import (
 	"github.com/zapkafka/zapkafka/producer/kafkago"
 )
 
-// One record without a syncer. Here there is no broker: the record is given up
-// at its deadline.
+// One record without a syncer.
 func Example() {
-	producer, err := kafkago.New([]string{"127.0.0.1:1"}, nil)
+	producer, err := kafkago.New([]string{"localhost:9092"}, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	limits := zapkafka.Limits{Records: 1000, Bytes: 1 << 20, RecordBytes: 64 << 10, DeliveryTimeout: 300 * time.Millisecond}
-	if _, err := producer.Start(limits, nil); err != nil {
+	limits := zapkafka.Limits{Records: 1000, Bytes: 1 << 20, RecordBytes: 64 << 10, DeliveryTimeout: 30 * time.Second}
+	if _, err := producer.Start(limits, func(err error) { fmt.Println(err) }); err != nil {
 		fmt.Println(err)
 		return
 	}
-	record := zapkafka.NewRecord("app-logs", []byte(`{"msg":"hello"}`), func(err error) { fmt.Println("delivered:", err == nil) })
+	record := zapkafka.NewRecord("app-logs", []byte(`{"msg":"hello"}`), func(err error) { fmt.Println("outcome:", err) })
 	producer.Produce(context.Background(), []*zapkafka.Record{record})
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -37,7 +36,6 @@ func Example() {
 	if err := producer.Close(ctx); err != nil {
 		fmt.Println(err)
 	}
-	// Output: delivered: false
 }
 
 // TLS with a private CA. For mutual TLS put the client's certificate into

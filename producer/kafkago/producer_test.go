@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -347,6 +348,23 @@ func TestCloseGivesUp(t *testing.T) {
 		t.Logf("Close took %v", time.Since(begin).Round(time.Millisecond))
 		o.wantFailed(t, 0, errClosed)
 		o2.wantFailed(t, 0, errClosed)
+		awaitNoClient(t)
+	}
+}
+
+// awaitNoClient waits until no goroutine of a client is left, which is soon: long
+// before its requests time out.
+func awaitNoClient(t *testing.T) {
+	t.Helper()
+	buf := make([]byte, 1<<20)
+	for deadline := time.Now().Add(requestTimeout / 2); ; <-time.After(2 * time.Millisecond) {
+		stacks := string(buf[:runtime.Stack(buf, true)])
+		if !strings.Contains(stacks, "segmentio/kafka-go.(*") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the client's goroutines live on:\n%s", stacks)
+		}
 	}
 }
 
