@@ -35,8 +35,8 @@
 //     there are such. Those with a key go where the Java client would put them.
 //   - No linger: the syncer has collected before. A batch is what has come in
 //     while the last one of its partition was under way.
-//   - An attempt takes no longer than 6 s, of which a broker has 3 to answer.
-//     Retries come after 100 ms to 1 s.
+//   - An attempt takes no longer than 6 s, or half the delivery timeout, of which
+//     a broker has the half to answer. Retries come after 100 ms to 1 s.
 //
 // New and Start refuse by name what they cannot work with: no or wrong broker
 // addresses, negative sizes, unknown codecs and levels of acknowledgement, and of

@@ -522,7 +522,7 @@ func TestTLSAgainstPlainBroker(t *testing.T) {
 
 func TestReportsFew(t *testing.T) {
 	var got []error
-	l := newReporter(func(err error) { got = append(got, err) }, time.Second, false)
+	l := newReporter(func(err error) { got = append(got, err) }, time.Second, time.Second, false)
 	refused := func(port int) error {
 		return &net.OpError{Op: "read", Net: "tcp", Source: &net.TCPAddr{Port: port}, Addr: &net.TCPAddr{Port: 9092}, Err: io.EOF}
 	}
