@@ -16,12 +16,15 @@ const NoCompression kafka.Compression = -1
 const (
 	defaultBatchBytes = 256 << 10
 	maxBatchBytes     = 64 << 20
-	// requestTimeout is for how long one attempt may last, connecting included.
-	// A record may be reported that much after its deadline, and 10 seconds are
-	// promised. The broker is given half of it (kafka-go v0.4.51, client.go,
-	// Client.timeout).
-	requestTimeout = 6 * time.Second
 )
+
+// requestTimeout is for how long one attempt may last, connecting included. A
+// record may be reported that much after its deadline, and 10 seconds are
+// promised. The broker is given half of it (kafka-go v0.4.51, client.go,
+// Client.timeout). There should be time for two attempts.
+func requestTimeout(delivery time.Duration) time.Duration {
+	return min(6*time.Second, max(time.Second, delivery/2))
+}
 
 // Config is what can be set of a [Producer]. The zero value of a field is its
 // default. New copies it.

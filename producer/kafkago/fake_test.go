@@ -56,11 +56,13 @@ type fake struct {
 	on        *sync.Cond
 	closed    bool
 	frozen    bool // nothing is read or answered
+	stalled   bool // nor are produce requests
 	listeners []net.Listener
 	addrs     []string
 	conns     map[net.Conn]bool
 	topics    map[string][]fakePartition
 	errors    map[string]kafka.Error // of topics, in metadata
+	discard   bool                   // what is produced, and tell nobody
 	creates   bool                   // missing topics when asked to
 	password  string                 // of SASL PLAIN, when asked
 	saslMute  bool
@@ -119,6 +121,9 @@ func (f *fake) listen(addr string) {
 			if f.closed {
 				c.Close()
 			} else {
+				if tcp, ok := c.(*net.TCPConn); ok && f.discard {
+					_ = tcp.SetReadBuffer(16 << 10)
+				}
 				f.conns[c] = true
 				f.group.Add(1)
 				go f.serve(c, id)
@@ -234,11 +239,13 @@ func (f *fake) serve(c net.Conn, id int) {
 	r := bufio.NewReader(c)
 	for {
 		// A broker hangs up on what cannot be the length of a request: TLS.
-		if size, err := r.Peek(4); err != nil || size[0] > 7 {
+		start, err := r.Peek(6)
+		if err != nil || start[0] > 7 {
 			return
 		}
+		isProduce := start[4] == 0 && start[5] == byte(protocol.Produce)
 		f.mu.Lock()
-		for f.frozen && !f.closed {
+		for (f.frozen || f.stalled && isProduce) && !f.closed {
 			f.on.Wait()
 		}
 		f.mu.Unlock()
@@ -355,6 +362,9 @@ func (f *fake) produce(id int, req *produce.Request) protocol.Message {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.discard {
+		c.messages = nil
+	}
 	f.calls = append(f.calls, c)
 	var a answer
 	at := [2]int{len(c.topic), c.partition}

@@ -15,7 +15,7 @@ const (
 	// has failed before they try it again.
 	avoidMost = 10 * time.Second
 	// lookTimeout bounds a look at the metadata between two attempts, which comes
-	// on top of requestTimeout.
+	// on top of an attempt.
 	lookTimeout = time.Second
 )
 
@@ -33,6 +33,11 @@ type partition struct {
 	last       error         // the last failure; nil when failures is 0
 	avoid      time.Duration // until when records without a key go elsewhere
 	leaderless bool          // says the last metadata
+}
+
+// stuck reports whether there is nobody to send to, or no answer for long.
+func (q *partition) stuck(now time.Duration) bool {
+	return q.leaderless || q.sending && now-q.began >= slow
 }
 
 // send is the goroutine of a partition that has something to send: one batch
@@ -190,7 +195,10 @@ func (p *Producer) failed(q *partition, items []item, err error) {
 	unknown := p.look(q.topic, lookTimeout)
 
 	p.mu.Lock()
-	astray := p.steerLocked(q, p.now())
+	var astray []item
+	if !mayBeStored(err) { // elsewhere it would be stored again, and at once
+		astray = p.steerLocked(q, p.now())
+	}
 	empty := len(q.queue) == 0
 	p.mu.Unlock()
 	p.report(astray, errAstray)
@@ -212,10 +220,7 @@ func (p *Producer) failed(q *partition, items []item, err error) {
 // partitions, if there is one that works.
 func (p *Producer) steerLocked(q *partition, now time.Duration) (astray []item) {
 	t := q.topic
-	works := func(id int) bool {
-		o := t.partitions[id]
-		return o.failures == 0 && !o.leaderless && (!o.sending || now-o.began < slow)
-	}
+	works := func(id int) bool { return t.partitions[id].failures == 0 && !t.partitions[id].stuck(now) }
 	if !slices.ContainsFunc(t.all, works) {
 		return nil
 	}

@@ -94,11 +94,12 @@ func (p *Producer) Start(limits zapkafka.Limits, report zapkafka.ErrorHandler) (
 	p.started = true
 	p.limits = limits
 	p.epoch = time.Now()
-	p.reports = newReporter(report, limits.DeliveryTimeout, p.config.AllowAutoTopicCreation)
+	attempt := requestTimeout(limits.DeliveryTimeout)
+	p.reports = newReporter(report, limits.DeliveryTimeout, attempt, p.config.AllowAutoTopicCreation)
 	p.timedOut = fmt.Errorf("kafkago: not acknowledged by Kafka within %v: %w", limits.DeliveryTimeout, context.DeadlineExceeded)
 	p.life, p.kill = context.WithCancel(context.Background())
 	p.cluster = newCluster(p.life, p.config.Transport)
-	p.client = &kafka.Client{Addr: kafka.TCP(p.brokers...), Timeout: requestTimeout, Transport: p.cluster}
+	p.client = &kafka.Client{Addr: kafka.TCP(p.brokers...), Timeout: attempt, Transport: p.cluster}
 	return overhead, nil
 }
 

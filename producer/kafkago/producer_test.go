@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -128,6 +129,9 @@ func TestOneBatchOfPartitionUnderWay(t *testing.T) {
 	f := newFake(t, 1, 2)
 	p := start(t, f.addrs, limits(patience), nil, &Config{BatchBytes: 1000})
 	rs, o := records(2000, numbered)
+	for i, r := range rs {
+		r.Key = fmt.Append(nil, i)
+	}
 	hold := make(chan struct{})
 	f.answers(func(*call) answer {
 		f.mu.Unlock() // others may come in meanwhile
@@ -217,7 +221,7 @@ func TestOwnBalancer(t *testing.T) {
 		if m.Topic != logs || len(ids) != 3 {
 			t.Errorf("topic %q, partitions %v", m.Topic, ids)
 		}
-		if string(m.Value) == string(numbered(5)) {
+		if bytes.Equal(m.Value, numbered(5)) {
 			return 99
 		}
 		return ids[1]
@@ -328,7 +332,7 @@ func TestCloseGivesUp(t *testing.T) {
 			o.wantAcked(t)
 		}
 		f.freeze(true)
-		rs, o := records(500, func(int) []byte { return make([]byte, 5000) })
+		rs, o := records(1000, func(int) []byte { return make([]byte, 500) })
 		p.Produce(context.Background(), rs)
 		other, o2 := records(10, numbered)
 		for _, r := range other {
@@ -336,14 +340,31 @@ func TestCloseGivesUp(t *testing.T) {
 		}
 		p.Produce(context.Background(), other)
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-		defer cancel()
 		begin := time.Now()
 		if err := p.Close(ctx); err != nil {
 			t.Error(err)
 		}
+		cancel()
 		t.Logf("Close took %v", time.Since(begin).Round(time.Millisecond))
 		o.wantFailed(t, 0, errClosed)
 		o2.wantFailed(t, 0, errClosed)
+		awaitNoClient(t)
+	}
+}
+
+// awaitNoClient waits until no goroutine of a client is left, which is soon: long
+// before its requests time out.
+func awaitNoClient(t *testing.T) {
+	t.Helper()
+	buf := make([]byte, 1<<20)
+	for deadline := time.Now().Add(2 * time.Second); ; <-time.After(2 * time.Millisecond) {
+		stacks := string(buf[:runtime.Stack(buf, true)])
+		if !strings.Contains(stacks, "segmentio/kafka-go.(*") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the client's goroutines live on:\n%s", stacks)
+		}
 	}
 }
 

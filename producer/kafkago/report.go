@@ -27,6 +27,7 @@ const (
 type reporter struct {
 	report  zapkafka.ErrorHandler
 	timeout time.Duration // for how long a record is tried
+	attempt time.Duration // at most, for how long once
 	create  bool          // missing topics are to be created
 
 	mu      sync.Mutex
@@ -34,8 +35,8 @@ type reporter struct {
 	seen    map[string]time.Time // when a complaint was last reported
 }
 
-func newReporter(report zapkafka.ErrorHandler, timeout time.Duration, create bool) *reporter {
-	return &reporter{report: report, timeout: timeout, create: create, seen: make(map[string]time.Time)}
+func newReporter(report zapkafka.ErrorHandler, timeout, attempt time.Duration, create bool) *reporter {
+	return &reporter{report: report, timeout: timeout, attempt: attempt, create: create, seen: make(map[string]time.Time)}
 }
 
 // search reports that the partitions of a topic cannot be found.
@@ -52,22 +53,22 @@ func (l *reporter) search(topic string, err error, since time.Duration) {
 		l.tell("unknown topic "+topic, fmt.Errorf("kafkago: topic %q does not exist, or not for this user; %s; a record for it is retried for %v and then given up: %w",
 			topic, what, l.timeout, err))
 	default:
-		l.tell(cause(err), fmt.Errorf("kafkago: no partitions known of topic %q: %w%s", topic, err, hint(err)))
+		l.tell(cause(err), fmt.Errorf("kafkago: no partitions known of topic %q: %w%s", topic, err, l.hint(err)))
 	}
 }
 
 // partition reports that a partition takes nothing.
 func (l *reporter) partition(topic string, id int, err error) {
-	l.tell(cause(err), fmt.Errorf("kafkago: partition %d of topic %q, and perhaps others: %w%s", id, topic, err, hint(err)))
+	l.tell(cause(err), fmt.Errorf("kafkago: partition %d of topic %q, and perhaps others: %w%s", id, topic, err, l.hint(err)))
 }
 
 // hint says what is probably meant by errors that do not say it themselves.
-func hint(err error) string {
+func (l *reporter) hint(err error) string {
 	switch {
 	case errors.Is(err, io.EOF):
 		return " (the broker hung up: does it want TLS, or other credentials?)"
 	case unanswered(err):
-		return fmt.Sprintf(" (no answer within %v)", requestTimeout)
+		return fmt.Sprintf(" (no answer within %v)", l.attempt)
 	}
 	return ""
 }

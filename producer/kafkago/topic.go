@@ -78,29 +78,12 @@ func (t *topic) routeLocked(it item) bool {
 // those that work, and those whose turn it is to be tried again; if there are
 // none, all.
 func (t *topic) offerLocked(now time.Duration) {
-	good := func(id int) bool {
-		q := t.partitions[id]
-		return !q.leaderless && now >= q.avoid && (!q.sending || now-q.began < slow)
-	}
-	same, n := true, 0
-	for _, id := range t.all {
-		if good(id) {
-			same = same && n < len(t.offered) && t.offered[n] == id
-			n++
-		}
-	}
-	if same && n == len(t.offered) && n > 0 {
-		return
-	}
-	if n == 0 || n == len(t.all) {
-		t.offered = t.all
-		return
-	}
-	// A new list each time: a Balancer may have kept the last one.
-	t.offered = make([]int, 0, n)
-	for _, id := range t.all {
-		if good(id) {
-			t.offered = append(t.offered, id)
+	bad := func(id int) bool { return now < t.partitions[id].avoid || t.partitions[id].stuck(now) }
+	t.offered = t.all
+	if slices.ContainsFunc(t.all, bad) {
+		// A new list each time: a Balancer may have kept the last one.
+		if good := slices.DeleteFunc(slices.Clone(t.all), bad); len(good) > 0 {
+			t.offered = good
 		}
 	}
 }
@@ -127,7 +110,7 @@ func (p *Producer) search(t *topic) {
 	defer p.workers.Done()
 	begin := p.now()
 	for tries := 1; ; tries++ {
-		err := p.look(t, requestTimeout)
+		err := p.look(t, p.client.Timeout)
 		if err != nil && p.life.Err() == nil {
 			p.cluster.trouble()
 			p.reports.search(t.name, err, p.now()-begin)
