@@ -11,5 +11,6 @@ func init() {
 	withCgo = append(withCgo, Adaptor{
 		Name: "confluent",
 		New:  func(brokers []string) (zapkafka.Producer, error) { return confluent.New(brokers, nil) },
+		Idempotent: true,
 	})
 }
