@@ -58,6 +58,7 @@ func reportedWithin(t *testing.T, o *outcomes, begin time.Time, delivery time.Du
 }
 
 func TestReportsWithBrokerMuteFromTheStart(t *testing.T) {
+	reconnects(t)
 	t.Parallel()
 	for _, delivery := range []time.Duration{100 * time.Millisecond, 3 * time.Second} {
 		p := start(t, []string{muteBroker(t)}, limits(delivery), nil, nil)
@@ -70,6 +71,7 @@ func TestReportsWithBrokerMuteFromTheStart(t *testing.T) {
 }
 
 func TestReportsWithBrokerFrozen(t *testing.T) {
+	reconnects(t)
 	t.Parallel()
 	for _, brokers := range []int{1, 3} {
 		c := newCluster(t, kfake.NumBrokers(brokers), kfake.SeedTopics(12, topic))
@@ -99,6 +101,7 @@ func TestReportsWithBrokerFrozen(t *testing.T) {
 }
 
 func TestReportsWithBrokerMuteOnProduce(t *testing.T) {
+	reconnects(t)
 	t.Parallel()
 	c := newCluster(t)
 	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -117,6 +120,7 @@ func TestReportsWithBrokerMuteOnProduce(t *testing.T) {
 // A frozen broker that goes on in time: nothing fails. What it had read before
 // may be stored twice: sarama is not idempotent without retries of its own.
 func TestBrokerFreezesAndGoesOn(t *testing.T) {
+	reconnects(t)
 	c := newCluster(t)
 	n := newNetwork(t)
 	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.through(NewConfig()))
@@ -155,6 +159,7 @@ func wantAllStored(t *testing.T, c *kfake.Cluster, n int) (twice int) {
 }
 
 func TestConnectionClosedInRequest(t *testing.T) {
+	reconnects(t)
 	c := newCluster(t)
 	var cuts atomic.Int64
 	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -178,6 +183,7 @@ func TestConnectionClosedInRequest(t *testing.T) {
 // A proxy in front of a broker that restarts takes connections and hangs up. To
 // the client this looks like a misconfiguration.
 func TestProxyHangsUp(t *testing.T) {
+	reconnects(t)
 	c := newCluster(t)
 	n := newNetwork(t)
 	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.through(NewConfig()))
@@ -199,6 +205,7 @@ func TestProxyHangsUp(t *testing.T) {
 // What is acknowledged is stored, though connections are cut all the time and
 // records run into their deadline.
 func TestAcknowledgedIsStored(t *testing.T) {
+	reconnects(t)
 	for name, delivery := range map[string]time.Duration{"in time": 30 * time.Second, "with deadlines": 100 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, kfake.NumBrokers(3))
@@ -460,6 +467,7 @@ func TestTopicDeletedAndMadeAnew(t *testing.T) {
 }
 
 func TestWrongPassword(t *testing.T) {
+	reconnects(t)
 	const password = "correct-horse"
 	for name, answers := range map[string]bool{"broker answers": true, "broker hangs up": false} {
 		t.Run(name, func(t *testing.T) {
@@ -502,6 +510,7 @@ func TestWrongPassword(t *testing.T) {
 }
 
 func TestTLSAgainstPlainBroker(t *testing.T) {
+	reconnects(t)
 	c := newCluster(t)
 	log := newErrorLog()
 	p := start(t, c.ListenAddrs(), limits(2*time.Second), log, with(func(c *sarama.Config) {
