@@ -13,13 +13,20 @@ require (
 	github.com/zapkafka/zapkafka v0.0.0
 	github.com/zapkafka/zapkafka/producer/franz v0.0.0
 	github.com/zapkafka/zapkafka/producer/ibmsarama v0.0.0
+	github.com/zapkafka/zapkafka/producer/shopifysarama v0.0.0
 	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.28.0
 )
 
 require (
+	github.com/Shopify/sarama v1.38.1 // indirect
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/eapache/go-resiliency v1.7.0 // indirect
+	github.com/eapache/go-xerial-snappy v0.0.0-20230111030713-bf00bc1b83b6 // indirect
+	github.com/eapache/queue v1.1.0 // indirect
+	github.com/golang/snappy v0.0.4 // indirect
+	github.com/hashicorp/errwrap v1.0.0 // indirect
+	github.com/hashicorp/go-multierror v1.1.1 // indirect
 	github.com/hashicorp/go-uuid v1.0.3 // indirect
 	github.com/jcmturner/aescts/v2 v2.0.0 // indirect
 	github.com/jcmturner/dnsutils/v2 v2.0.0 // indirect
@@ -38,3 +45,5 @@ require (
 replace github.com/zapkafka/zapkafka/producer/franz => ../producer/franz
 
 replace github.com/zapkafka/zapkafka/producer/ibmsarama => ../producer/ibmsarama
+
+replace github.com/zapkafka/zapkafka/producer/shopifysarama => ../producer/shopifysarama

@@ -286,7 +286,7 @@ func TestRetriesWhatCanBeRetried(t *testing.T) {
 			if fault.Hits() == 0 {
 				t.Error("the fault was never met")
 			}
-			appended := err == kerr.RequestTimedOut || err == kerr.NotEnoughReplicasAfterAppend //nolint:errorlint // the very ones
+			appended := err == kerr.RequestTimedOut || err == kerr.NotEnoughReplicasAfterAppend
 			if twice := wantAllStored(t, c, len(rs)); twice > 0 && !appended {
 				t.Errorf("%d records stored twice, though the broker had said that it stored nothing", twice)
 			}
