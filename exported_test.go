@@ -12,14 +12,21 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write testdata/exported.txt anew")
+var update = flag.Bool("update", false, "write the lists of exported names anew")
 
-// TestExportedNames holds the names that the package exports against a list, so
-// that each new one is a decision: it cannot be taken back after a release.
-// go test -run TestExportedNames -update . writes the list.
+// TestExportedNames holds the names that the module exports against a list for
+// each package, so that each new one is a decision: it cannot be taken back after
+// a release. go test -run TestExportedNames -update . writes the lists.
 func TestExportedNames(t *testing.T) {
-	const golden = "testdata/exported.txt"
-	got := strings.Join(exportedNames(t), "\n") + "\n"
+	for _, dir := range []string{".", "producertest"} {
+		dir := dir
+		t.Run(dir, func(t *testing.T) { checkExported(t, dir) })
+	}
+}
+
+func checkExported(t *testing.T, dir string) {
+	golden := filepath.Join(dir, "testdata", "exported.txt")
+	got := strings.Join(exportedNames(t, dir), "\n") + "\n"
 	if *update {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -36,9 +43,9 @@ func TestExportedNames(t *testing.T) {
 
 // exportedNames lists functions, types with their exported fields and methods,
 // constants and variables, and fails for those without a doc comment.
-func exportedNames(t *testing.T) []string {
+func exportedNames(t *testing.T, dir string) []string {
 	t.Helper()
-	paths, err := filepath.Glob("*.go")
+	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}

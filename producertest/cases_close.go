@@ -46,7 +46,7 @@ func closeIdle(c *check) {
 	s := c.started(limits(longDelivery))
 	ctx, cancel := context.WithTimeout(context.Background(), longDelivery)
 	defer cancel()
-	took := c.within(2*time.Second, "Close of an idle producer", func() { _ = s.p.Close(ctx) })
+	took := c.within(time.Second, "Close of an idle producer", func() { _ = s.p.Close(ctx) })
 	c.fact("Close took", "%v", took.Round(time.Millisecond))
 }
 
@@ -57,7 +57,7 @@ func closeUnused(c *check) {
 	s := c.start(limits(longDelivery))
 	ctx, cancel := context.WithTimeout(context.Background(), longDelivery)
 	defer cancel()
-	c.within(2*time.Second, "Close of an unused producer", func() { _ = s.p.Close(ctx) })
+	c.within(time.Second, "Close of an unused producer", func() { _ = s.p.Close(ctx) })
 }
 
 func closeTwice(c *check) {
@@ -71,7 +71,7 @@ func closeTwice(c *check) {
 // closeWaits has a Close that waits for a mute broker, and another that has less
 // time.
 func closeWaits(c *check) {
-	s := c.started(limits(shortDelivery))
+	s := c.started(limits(closeDelivery))
 	c.set(Mute)
 	b := c.batch(100, nil)
 	s.produce(b)
@@ -112,17 +112,21 @@ func closeEndsProduce(c *check) {
 // closeBeside calls everything at once, several times over.
 func closeBeside(c *check) {
 	for round := 0; round < 5; round++ {
-		s := c.start(limits(longDelivery))
+		s := c.start(limits(shortDelivery))
+		closed, some := make(chan struct{}), make(chan struct{})
 		var batches []*batch
-		for i := 0; i < 60; i++ {
-			batches = append(batches, c.batch(100, nil))
-		}
-		some := make(chan struct{})
 		producing := c.async("Produce", func() {
-			for i, b := range batches {
-				if i == 10*round {
+			for i, after := 0, 0; after < 3 && i < 2000; i++ { // 3 when Close has returned
+				if i == 5*round {
 					close(some)
 				}
+				select {
+				case <-closed:
+					after++
+				default:
+				}
+				b := c.batch(20, nil)
+				batches = append(batches, b)
 				s.produceWith(context.Background(), b)
 			}
 		})
@@ -140,10 +144,13 @@ func closeBeside(c *check) {
 				_ = s.p.Close(ctx)
 			}))
 		}
-		for _, done := range append(closing, producing, flushing) {
+		for _, done := range closing {
 			done := done
-			c.within(longDelivery+closeGrace, "a call beside the others", func() { <-done })
+			c.within(longDelivery+closeGrace, "Close beside Produce and Flush", func() { <-done })
 		}
+		close(closed)
+		c.within(0, "Produce, when Close has returned,", func() { <-producing })
+		c.within(0, "Flush, when Close has returned,", func() { <-flushing })
 		for _, b := range batches {
 			b.wantReported()
 		}
@@ -155,16 +162,19 @@ func closeBeside(c *check) {
 // reach.
 func closeWhen(c *check, f Fault, connected bool) {
 	const limit = 500 * time.Millisecond
+	size := 1000
+	if f == Stalled {
+		size = 40_000 // together more than the buffers of two connections hold
+	}
+	b := c.batch(400, func(int) spec { return spec{size: size} })
 	var s *subject
 	if connected {
-		s = c.started(limits(shortDelivery))
+		s = c.started(limits(closeDelivery))
 		c.set(f)
 	} else {
 		c.set(f)
-		s = c.start(limits(shortDelivery))
+		s = c.start(limits(closeDelivery))
 	}
-	// As much as fills the buffers of a connection.
-	b := c.batch(400, func(int) spec { return spec{size: 20_000} })
 	s.produce(b)
 	late := s.close(limit)
 	c.fact("returned after its context", "%v", nonNegative(late).Round(time.Millisecond))
@@ -191,7 +201,7 @@ func (s *subject) wantGivenUp(b *batch) {
 }
 
 func closeWithDoneContext(c *check) {
-	s := c.started(limits(shortDelivery))
+	s := c.started(limits(closeDelivery))
 	c.set(Mute)
 	b := c.batch(1000, nil)
 	s.produce(b)

@@ -34,6 +34,14 @@ func faultCases() []*contractCase {
 
 // reportedWhen has a fault that lasts for longer than the records have time.
 func reportedWhen(c *check, f Fault, connected bool) {
+	size := 1000
+	if f == Stalled {
+		size = 15_000 // together more than the buffers of two connections hold
+	}
+	var all []*batch
+	for i := 0; i < 10; i++ {
+		all = append(all, c.batch(100, func(int) spec { return spec{size: size} }))
+	}
 	var s *subject
 	if connected {
 		s = c.started(limits(shortDelivery))
@@ -42,11 +50,7 @@ func reportedWhen(c *check, f Fault, connected bool) {
 		c.set(f)
 		s = c.start(limits(shortDelivery))
 	}
-	var all []*batch
-	for i := 0; i < 10; i++ {
-		// Together more than the buffers of a connection hold.
-		b := c.batch(100, func(int) spec { return spec{size: 4000} })
-		all = append(all, b)
+	for _, b := range all {
 		s.produce(b)
 	}
 	c.within(0, "Flush", func() { s.p.Flush(contextDone()) })
@@ -55,7 +59,6 @@ func reportedWhen(c *check, f Fault, connected bool) {
 	}
 	c.factsOfDeadline(all)
 	c.heal()
-	// Those of the short batches before are known to be stored.
 	sum := c.compare(c.b.Topic())
 	c.fact("stored", "%d distinct, %d more than once", sum.stored, sum.duplicates)
 }
@@ -120,13 +123,12 @@ func acknowledgedIsStored(c *check) {
 	seed := time.Now().UnixNano()
 	rnd := rand.New(rand.NewSource(seed))
 	c.fact("seed", "%d", seed)
-	// Some records run out of time, most do not.
 	s := c.started(limits(time.Second))
 	faults := c.available([]Fault{ClosesConnections, NotLeader, TimeoutAfterStore, Refused, Mute, Stalled, MuteOnProduce})
 	rnd.Shuffle(len(faults), func(i, k int) { faults[i], faults[k] = faults[k], faults[i] })
 	var all []*batch
 	produce := func(d time.Duration) {
-		for end := time.Now().Add(d); time.Now().Before(end); <-time.After(5 * time.Millisecond) {
+		for end := time.Now().Add(d); time.Now().Before(end); <-time.After(10 * time.Millisecond) {
 			b := c.batch(50, func(i int) spec {
 				if i%2 == 0 {
 					return spec{key: string(rune('a' + rnd.Intn(8)))}
@@ -137,10 +139,14 @@ func acknowledgedIsStored(c *check) {
 			s.produce(b)
 		}
 	}
-	for _, f := range faults {
+	for i, f := range faults {
 		produce(100 * time.Millisecond)
 		c.set(f)
-		produce(time.Duration(50+rnd.Intn(200)) * time.Millisecond)
+		if i < 2 { // longer than the records have time
+			produce(s.limits.DeliveryTimeout + 200*time.Millisecond)
+		} else {
+			produce(time.Duration(50+rnd.Intn(200)) * time.Millisecond)
+		}
 		c.heal()
 	}
 	produce(100 * time.Millisecond)
@@ -152,7 +158,7 @@ func acknowledgedIsStored(c *check) {
 		records += len(b.records)
 		acked += len(b.records) - n
 	}
-	c.settleStored(s)
+	s.warm() // what it still had on its way is in the topic then as well
 	sum := c.compare(c.b.Topic())
 	c.fact("acknowledged", "%d of %d", acked, records)
 	c.fact("stored", "%d distinct, %d more than once", sum.stored, sum.duplicates)
@@ -177,23 +183,6 @@ func (c *check) available(faults []Fault) []Fault {
 	return can
 }
 
-// settleStored has the producer deliver once more, so that what it still had on
-// its way is in the topic as well.
-func (c *check) settleStored(s *subject) {
-	for deadline := time.Now().Add(patience); ; {
-		b := c.batch(20, nil)
-		s.produce(b)
-		b.wantReported()
-		n, err := b.failed()
-		if n == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			c.fatalf("the broker is back for %v, and records still fail: %v", patience, err)
-		}
-	}
-}
-
 // memoryAfterTimeout looks at what a client sends, when it can again, of records
 // that it has given up.
 func memoryAfterTimeout(c *check) {
@@ -204,7 +193,7 @@ func memoryAfterTimeout(c *check) {
 		s.produce(b)
 		b.wantReported()
 		c.heal()
-		c.settleStored(s)
+		s.warm()
 	}
 	c.compare(c.b.Topic())
 }

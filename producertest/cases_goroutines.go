@@ -46,9 +46,6 @@ func goroutinesAfterFailedStart(c *check) {
 	c.wantGone(before, 0)
 }
 
-// goneWithin is how long goroutines may take to end.
-const goneWithin = 5 * time.Second
-
 // wantGone waits until what was started since is gone. The broker is still
 // there: one of its goroutines that is left serves a connection that is left.
 func (c *check) wantGone(before map[string]string, allowed int) {

@@ -55,16 +55,16 @@ func produceBeforeStart(c *check) {
 }
 
 func produceAfterClose(c *check) {
-	s := c.started(limits(longDelivery))
+	s := c.started(limits(shortDelivery))
 	s.close(patience)
-	b := c.batch(3000, nil)
+	b := c.batch(1000, nil)
 	c.within(0, "Produce after Close", func() { s.produceWith(context.Background(), b) })
 	b.wantFailedAtOnce()
 }
 
 // wantFailedAtOnce wants an error for each record, and now.
 func (b *batch) wantFailedAtOnce() {
-	if !b.wait(time.Now().Add(slack)) {
+	if !awaited(b.done, slack) {
 		b.c.fatalf("%d of %d records are not reported", b.pending(), len(b.records))
 	}
 	if n, _ := b.failed(); n != len(b.records) {
@@ -89,9 +89,7 @@ func produceWithoutRoom(c *check) {
 	}
 	early := len(b.records) - b.pending()
 	cancel()
-	select {
-	case <-returned:
-	case <-time.After(slack):
+	if !awaited(returned, slack) {
 		c.fatalf("Produce has not returned %v after its context ended", slack)
 	}
 	if early > 0 {

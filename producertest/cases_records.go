@@ -89,7 +89,7 @@ func tooLarge(c *check) {
 	later.wantAcked()
 
 	if err := call.outcomes()[large].err; !errors.Is(err, zapkafka.ErrRejected) {
-		c.errorf("a record of 200,000 bytes for a topic that takes 65,536 was reported with %v, want an error that wraps ErrRejected", err)
+		c.fatalf("a record of 200,000 bytes for a topic that takes 65,536 was reported with %v, want an error that wraps ErrRejected", err)
 	}
 	for i, o := range append(call.outcomes(), behind.outcomes()...) {
 		if o.err != nil && !errors.Is(o.err, zapkafka.ErrRejected) {

@@ -13,16 +13,26 @@ import (
 
 const (
 	// slack is what a busy machine may add to what has to happen at once.
-	slack = time.Second
+	slack = 2 * time.Second
+	// step is how much of a time limit one look takes off, see awaited.
+	step = 10 * time.Millisecond
 	// closeGrace is by how much Close may outlast its context.
 	closeGrace = 100 * time.Millisecond
-	// reportGrace is by how much an outcome may come after DeliveryTimeout.
-	reportGrace = 10 * time.Second
 	// patience is for what has to happen and has no bound in the contract.
 	patience = 20 * time.Second
 
 	shortDelivery = 2 * time.Second
+	// closeDelivery is longer than a Close with little time, and all slack.
+	closeDelivery = 8 * time.Second
 	longDelivery  = 20 * time.Second
+)
+
+// reportGrace is by how much an outcome may come after DeliveryTimeout.
+// goneWithin is how long goroutines may take to end after Close. The suite's own
+// tests, of clients that never report and never end, have less patience.
+var (
+	reportGrace = 10 * time.Second
+	goneWithin  = 5 * time.Second
 )
 
 // check is one case at work: its broker, its producers and what it found.
@@ -51,6 +61,12 @@ func (c *check) errorf(format string, args ...any) {
 	if len(c.failures) < maxFailures {
 		c.failures = append(c.failures, fmt.Sprintf(format, args...))
 	}
+}
+
+func (c *check) failed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.failures) > 0
 }
 
 func (c *check) fatalf(format string, args ...any) {
@@ -89,16 +105,40 @@ func (c *check) stored(topic string) []Message {
 	return got
 }
 
-// within calls f and waits for its end, for so long and some slack. A panic is a
-// failure. What does not return keeps its goroutine; the case ends there.
+// within calls f and waits for its end, for so long and some slack. If f panics or
+// does not return, in which case it keeps its goroutine, the case ends there.
 func (c *check) within(limit time.Duration, what string, f func()) time.Duration {
 	begin := time.Now()
-	select {
-	case <-c.async(what, f):
-	case <-time.After(limit + slack):
-		c.fatalf("%s has not returned after %v", what, limit+slack)
+	returned := false
+	if !awaited(c.async(what, func() { f(); returned = true }), limit+slack) {
+		c.fatalf("%s has not returned after %v", what, time.Since(begin).Round(step))
+	}
+	if !returned {
+		panic(stopCase{})
 	}
 	return time.Since(begin)
+}
+
+// awaited waits until done is closed, but not for longer than limit. It waits in
+// steps and counts each in full and no more, however late it is woken: while the
+// machine has no time for this goroutine, it has none for the producer's.
+func awaited(done <-chan struct{}, limit time.Duration) bool {
+	timer := time.NewTimer(step)
+	defer timer.Stop()
+	for left := limit; left > 0; left -= step {
+		select {
+		case <-done:
+			return true
+		case <-timer.C:
+			timer.Reset(step)
+		}
+	}
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
 }
 
 // async calls f; the channel is closed when it has returned.
@@ -194,11 +234,21 @@ func (c *check) started(l zapkafka.Limits) *subject {
 }
 
 // warm has the producer deliver some records, so that it is connected and knows
-// the topic.
+// the topic. With a short DeliveryTimeout the first may fail: what a client does
+// for the first time takes its time on a busy machine.
 func (s *subject) warm() {
-	b := s.c.batch(20, nil)
-	s.produce(b)
-	b.wantAcked()
+	for deadline := time.Now().Add(patience); ; {
+		b := s.c.batch(20, nil)
+		s.produce(b)
+		b.wantReported()
+		n, err := b.failed()
+		if n == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.c.fatalf("the broker has been there for %v, and records fail: %v", patience, err)
+		}
+	}
 }
 
 // produce hands a batch over, in one call that must return at once.
@@ -238,13 +288,15 @@ func (c *check) finish() {
 	c.mu.Lock()
 	producers, batches := c.producers, c.batches
 	c.mu.Unlock()
+	limit := 2 * time.Second
+	if c.failed() {
+		limit = 100 * time.Millisecond // there is nothing to wait for
+	}
 	for _, s := range producers {
 		s := s
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		select {
-		case <-c.async("Close", func() { _ = s.p.Close(ctx) }):
-		case <-time.After(2*time.Second + closeGrace + slack):
-			c.errorf("Close with a context of 2s, at the end of the case, has not returned after %v", 2*time.Second+closeGrace+slack)
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		if !awaited(c.async("Close", func() { _ = s.p.Close(ctx) }), limit+closeGrace+slack) {
+			c.errorf("Close with a context of %v, at the end of the case, has not returned after %v", limit, limit+closeGrace+slack)
 		}
 		cancel()
 	}

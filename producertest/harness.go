@@ -14,7 +14,7 @@ import (
 type Harness struct {
 	// NewBroker starts a broker for one case, with its topics made and empty. The
 	// suite closes it. Several cases, each with a broker of its own, run at the
-	// same time.
+	// same time, unless OneAtATime says otherwise.
 	NewBroker func(t testing.TB) Broker
 
 	// NewProducer returns a new producer for the broker, which came from
@@ -30,6 +30,10 @@ type Harness struct {
 	// GoroutinesLeft is the most goroutines that a closed producer may leave
 	// behind. Default none.
 	GoroutinesLeft int
+
+	// OneAtATime runs the cases one after another, for brokers that share
+	// something which a fault disturbs. Default several at a time.
+	OneAtATime bool
 
 	// Report, unless nil, is called with the result of each case that ran, by one
 	// goroutine at a time.
@@ -69,6 +73,8 @@ type Broker interface {
 
 // Message is a record as a broker has stored it.
 type Message struct {
+	// Topic is the topic that the message is in. A [Broker] may leave it empty.
+	Topic string
 	// Partition is the partition that the message is in.
 	Partition int32
 	// Key and Value are what was stored; nil for null.

@@ -62,6 +62,9 @@ func (r *runner) runAlone(all []*contractCase) {
 func (r *runner) runTogether(all []*contractCase) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
+	if r.h.OneAtATime {
+		slots = make(chan struct{}, 1)
+	}
 	for i, cs := range all {
 		if cs.alone {
 			continue
@@ -208,10 +211,11 @@ func runCase(t testing.TB, h Harness, cs *contractCase) Result {
 	return res
 }
 
-// cannot turns the error of a Set into the end of the case.
+// cannot turns the error of a Set into the end of the case; nil if it is none for
+// that.
 func cannot(f Fault, err error) any {
-	if errors.Is(err, ErrNoFault) {
-		return skipCase{fmt.Sprintf("%v: %v", f, err)}
+	if !errors.Is(err, ErrNoFault) {
+		return nil
 	}
-	return nil
+	return skipCase{fmt.Sprintf("needs the fault %v: %v", f, err)}
 }

@@ -17,8 +17,10 @@ type adaptor struct {
 	goroutinesLeft int
 }
 
-// adaptors are all that are tested. Those which need cgo add themselves in files
-// of their own, by the initialisation of a variable that calls add.
+// adaptors are all that are tested. One that needs cgo goes into a file of its own
+// with `//go:build cgo`, which appends it:
+//
+//	func init() { adaptors = append(adaptors, adaptor{…}) }
 var adaptors = []adaptor{
 	{
 		name:        "franz",
@@ -26,22 +28,28 @@ var adaptors = []adaptor{
 	},
 }
 
+// harness returns all that the adaptor decides; addrs knows where a broker is.
+func (a *adaptor) harness(addrs func(producertest.Broker) []string) producertest.Harness {
+	return producertest.Harness{
+		NewProducer: func(t testing.TB, b producertest.Broker) zapkafka.Producer {
+			p, err := a.newProducer(addrs(b))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		},
+		Unsupported:    a.unsupported,
+		GoroutinesLeft: a.goroutinesLeft,
+	}
+}
+
 func TestContract(t *testing.T) {
 	for _, a := range adaptors {
 		t.Run(a.name, func(t *testing.T) {
-			producertest.Run(t, producertest.Harness{
-				NewBroker: func(t testing.TB) producertest.Broker { return kfakebroker.New(t) },
-				NewProducer: func(t testing.TB, b producertest.Broker) zapkafka.Producer {
-					p, err := a.newProducer(b.(*kfakebroker.Broker).Addrs())
-					if err != nil {
-						t.Fatal(err)
-					}
-					return p
-				},
-				Unsupported:    a.unsupported,
-				GoroutinesLeft: a.goroutinesLeft,
-				Report:         func(r producertest.Result) { table.add(a.name, r) },
-			})
+			h := a.harness(func(b producertest.Broker) []string { return b.(*kfakebroker.Broker).Addrs() })
+			h.NewBroker = func(t testing.TB) producertest.Broker { return kfakebroker.New(t) }
+			h.Report = func(r producertest.Result) { table.add(a.name, r) }
+			producertest.Run(t, h)
 		})
 	}
 }

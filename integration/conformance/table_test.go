@@ -48,7 +48,7 @@ func printTable(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\n%-34s", "case")
 	for _, name := range table.names {
-		fmt.Fprintf(w, " %-15s", name)
+		fmt.Fprintf(w, " %-20s", name)
 	}
 	fmt.Fprintln(w)
 	for _, cs := range table.cases {
@@ -58,7 +58,7 @@ func printTable(w io.Writer) {
 			if r, ok := table.all[cs][name]; ok {
 				status = r.Status.String()
 			}
-			fmt.Fprintf(w, " %-15s", status)
+			fmt.Fprintf(w, " %-20s", status)
 		}
 		fmt.Fprintln(w)
 	}
@@ -66,7 +66,7 @@ func printTable(w io.Writer) {
 	for _, cs := range table.cases {
 		for _, name := range table.names {
 			if r, ok := table.all[cs][name]; ok && (len(r.Facts) > 0 || r.Reason != "") {
-				fmt.Fprintf(w, "  %-34s %-15s %s\n", cs, name, remarks(r))
+				fmt.Fprintf(w, "  %-34s %-20s %s\n", cs, name, remarks(r))
 			}
 		}
 	}
