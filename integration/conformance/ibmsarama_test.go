@@ -20,7 +20,7 @@ var _ = add(
 		name:           "ibmsarama wrap",
 		newProducer:    wrapped,
 		goroutinesLeft: 1,
-		unsupported:    map[string]string{},
+		unsupported:    wrapCannot,
 	},
 )
 
@@ -51,4 +51,32 @@ func (w *ownedWrap) Close(ctx context.Context) error {
 	err := w.Producer.Close(ctx)
 	w.once.Do(w.owned.AsyncClose)
 	return err
+}
+
+const (
+	noCut     = "the connections of a producer that somebody else has made cannot be cut: its own time-outs and retries decide when it reports"
+	noRetries = "the retries of a producer that somebody else has made are all that there are"
+)
+
+// wrapCannot is what the documentation of Wrap says too.
+var wrapCannot = map[string]string{
+	"ReportedWhenMute":                noCut,
+	"ReportedWhenMuteFromTheStart":    noCut,
+	"ReportedWhenMuteOnProduce":       noCut,
+	"ReportedWhenStalled":             noCut,
+	"ReportedWhenStalledFromTheStart": noCut,
+	"TimedOutIsNotRejected":           noCut,
+	"MemoryAfterTimeout":              noCut,
+	"CloseEndsProduce":                noCut,
+	"CloseWithDoneContext":            noCut,
+	"CloseWhenMute":                   noCut,
+	"CloseWhenMuteFromTheStart":       noCut,
+	"CloseWhenStalled":                noCut,
+	"CloseWhenStalledFromTheStart":    noCut,
+	"GoroutinesAfterCloseWhenMute":    noCut,
+	"GoroutinesAfterFailedStart":      "the client runs before Start is called",
+	"RetriedAfterRefused":             noRetries,
+	"RetriedAfterClosesConnections":   noRetries,
+	"RetriedAfterNotLeader":           noRetries,
+	"RetriedAfterTimeoutAfterStore":   noRetries,
 }

@@ -90,7 +90,7 @@ func (p *Producer) judge(topic string, err error) (again bool, outcome error) {
 	case errors.As(err, &encoding):
 		// The request cannot be written: a name or a record beyond what the
 		// protocol can express.
-		return false, fmt.Errorf("%w: %w", zapkafka.ErrRejected, p.clean(err))
+		return false, fmt.Errorf("ibmsarama: %w: %w", zapkafka.ErrRejected, trimmed{p.clean(err)})
 	case errors.As(err, &config):
 		if strings.Contains(string(config), "larger than configured") {
 			return false, fmt.Errorf("ibmsarama: %w: %w: %w", zapkafka.ErrRejected, sarama.ErrMessageSizeTooLarge, err)

@@ -288,7 +288,7 @@ func TestRetriesWhatCanBeRetried(t *testing.T) {
 			if fault.Hits() == 0 {
 				t.Error("the fault was never met")
 			}
-			appended := err == kerr.RequestTimedOut || err == kerr.NotEnoughReplicasAfterAppend //nolint:errorlint // the very ones
+			appended := err == kerr.RequestTimedOut || err == kerr.NotEnoughReplicasAfterAppend
 			if twice := wantAllStored(t, c, len(rs)); twice > 0 && !appended {
 				t.Errorf("%d records stored twice, though the broker had said that it stored nothing", twice)
 			}
@@ -524,5 +524,64 @@ func TestTLSAgainstPlainBroker(t *testing.T) {
 	o.wantFailed(t, patience, nil)
 	if errs := log.all(); len(errs) > 5 {
 		t.Errorf("%d errors for one cause: %v", len(errs), errs)
+	}
+}
+
+// One partition that does not work does not hold up the others: records without
+// a key go elsewhere, those of other keys are not touched.
+func TestOneSickPartition(t *testing.T) {
+	const partitions, sick = 12, 3
+	c := newCluster(t, kfake.NumBrokers(3), kfake.SeedTopics(partitions, topic))
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Partitions: []int32{sick}, Err: kerr.NotLeaderForPartition, Count: -1})
+	p := start(t, c.ListenAddrs(), limits(patience), nil, nil)
+	rs, o := records(20000, numbered)
+	p.Produce(t.Context(), rs)
+	o.wantAcked(t)
+
+	hash := sarama.NewHashPartitioner(topic)
+	rs, o = records(2000, numbered)
+	var bad []*zapkafka.Record
+	good := rs[:0]
+	for i, r := range rs {
+		r.Key = fmt.Append(nil, "key", i)
+		if n, _ := hash.Partition(&sarama.ProducerMessage{Key: sarama.ByteEncoder(r.Key)}, partitions); n == sick {
+			bad = append(bad, r)
+		} else {
+			good = append(good, r)
+		}
+	}
+	p.Produce(t.Context(), bad)
+	p.Produce(t.Context(), good)
+	for deadline := time.Now().Add(patience); o.pending() > len(bad); <-time.After(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d records pending, of which %d are for the sick partition", o.pending(), len(bad))
+		}
+	}
+}
+
+// header is an interceptor as tracing libraries have them.
+type header struct{}
+
+func (header) OnSend(m *sarama.ProducerMessage) {
+	m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte("traceparent"), Value: []byte("00")})
+	m.Metadata = "replaced"
+}
+
+func TestInterceptors(t *testing.T) {
+	c := newCluster(t)
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: 3})
+	p := start(t, c.ListenAddrs(), limits(patience), nil, with(func(c *sarama.Config) {
+		c.Producer.Interceptors = []sarama.ProducerInterceptor{header{}}
+	}))
+	rs, o := records(1000, numbered)
+	for i, r := range rs {
+		r.Headers = []zapkafka.Header{{Key: "own", Value: numbered(i)}}
+	}
+	p.Produce(t.Context(), rs)
+	o.wantAcked(t)
+	for _, r := range stored(t, c, len(rs)) {
+		if len(r.Headers) != 2 || string(r.Headers[0].Value) != string(r.Value) || r.Headers[1].Key != "traceparent" {
+			t.Fatalf("record %q has headers %v", r.Value, r.Headers)
+		}
 	}
 }

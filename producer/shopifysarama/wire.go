@@ -77,7 +77,7 @@ func (w *wire) Dial(network, addr string) (net.Conn, error) {
 		defer cancel()
 		c, err := w.next.Dial(network, addr)
 		if err == nil && !w.add(c) {
-			c.Close()
+			_ = c.Close()
 			c, err = nil, errCut
 		}
 		got <- result{c, err}
@@ -94,7 +94,7 @@ func (w *wire) Dial(network, addr string) (net.Conn, error) {
 	}
 	go func() {
 		if r := <-got; r.err == nil {
-			r.conn.Close()
+			_ = r.conn.Close()
 		}
 	}()
 	if w.life.Err() != nil {
@@ -142,7 +142,7 @@ func (w *wire) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for c := range w.conns {
-		c.Close()
+		_ = c.Close()
 	}
 	clear(w.conns)
 }
