@@ -1,6 +1,7 @@
 package ibmsarama
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -578,7 +579,7 @@ func TestInterceptors(t *testing.T) {
 	p.Produce(t.Context(), rs)
 	o.wantAcked(t)
 	for _, r := range stored(t, c, len(rs)) {
-		if len(r.Headers) != 2 || string(r.Headers[0].Value) != string(r.Value) || r.Headers[1].Key != "traceparent" {
+		if len(r.Headers) != 2 || !bytes.Equal(r.Headers[0].Value, r.Value) || r.Headers[1].Key != "traceparent" {
 			t.Fatalf("record %q has headers %v", r.Value, r.Headers)
 		}
 	}

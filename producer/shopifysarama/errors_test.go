@@ -101,8 +101,8 @@ func TestReportsAreFew(t *testing.T) {
 			t.Fatal("an error was made anew")
 		}
 	}
-	p.judge("other", io.EOF)
-	p.judge(topic, sarama.ErrNotLeaderForPartition)
+	_, _ = p.judge("other", io.EOF)
+	_, _ = p.judge(topic, sarama.ErrNotLeaderForPartition)
 	if errs := log.all(); len(errs) != 3 || !strings.Contains(errs[0].Error(), "hung up") || !strings.Contains(errs[0].Error(), `"`+topic+`"`) {
 		t.Errorf("reported: %v", errs)
 	}

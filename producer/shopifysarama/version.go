@@ -16,7 +16,10 @@
 //     come of it, but tests that run with -race can fail for it.
 //   - may have several batches of a partition under way (Net.MaxOpenRequests), so
 //     that after a failure more of them can change their order.
-package shopifysarama
+
+// The section above is what gen.go adds to the package documentation.
+
+package shopifysarama //nolint:revive // the package comment is in doc.go, which is generated
 
 import "github.com/Shopify/sarama"
 
