@@ -35,8 +35,9 @@ const (
 //     Net.WriteTimeout 5 s: how soon a frozen broker is noticed.
 //   - Net.SASL.Version 1, which brokers have answered in words since Kafka 1.0:
 //     with version 0 they hang up when a password is wrong.
-//   - Metadata.Full off (the topics in use only), Metadata.Retry.Max 0 (the
-//     adaptor asks again), Metadata.AllowAutoTopicCreation off.
+//   - Metadata.Full off (the topics in use only), Metadata.Retry.Max 0 and
+//     Metadata.Timeout 5 s (the adaptor asks again),
+//     Metadata.AllowAutoTopicCreation off.
 //   - Version: the protocol that Kafka 4 brokers speak as well as old ones.
 //   - ClientID "zapkafka".
 func NewConfig() *sarama.Config {
@@ -52,6 +53,7 @@ func NewConfig() *sarama.Config {
 	c.Metadata.Full = false
 	c.Metadata.AllowAutoTopicCreation = false
 	c.Metadata.Retry.Max = 0
+	c.Metadata.Timeout = 5 * time.Second // else every broker is tried before anything is said
 
 	p := &c.Producer
 	p.RequiredAcks = sarama.WaitForAll

@@ -6,9 +6,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -112,10 +114,15 @@ func TestReportsWithBrokerMuteOnProduce(t *testing.T) {
 		return nil, nil, true
 	})
 	const delivery = 2 * time.Second
-	p := start(t, c.ListenAddrs(), limits(delivery), nil, nil)
+	// With time-outs and pauses that would keep records for minutes.
+	p := start(t, c.ListenAddrs(), limits(delivery), nil, with(func(c *sarama.Config) {
+		c.Net.ReadTimeout, c.Producer.Timeout = time.Minute, time.Minute
+		c.Producer.Retry.Backoff = 100 * time.Millisecond
+	}))
 	rs, o := records(5000, numbered)
 	begin := time.Now()
 	p.Produce(t.Context(), rs)
+	o.wait(t, delivery+grace+5*time.Second) // sooner than everything but cutting would do it
 	reportedWithin(t, o, begin, delivery)
 	o.wantFailed(t, 0, context.DeadlineExceeded)
 }
@@ -558,6 +565,27 @@ func TestOneSickPartition(t *testing.T) {
 			t.Fatalf("%d records pending, of which %d are for the sick partition", o.pending(), len(bad))
 		}
 	}
+}
+
+// TLS lies on top of the connections that are cut.
+func TestTLS(t *testing.T) {
+	certified := httptest.NewTLSServer(nil) // for its certificate
+	defer certified.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(certified.Certificate())
+	c := newCluster(t, kfake.TLS(&tls.Config{Certificates: certified.TLS.Certificates, MinVersion: tls.VersionTLS12}))
+	n := newNetwork(t)
+	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.through(with(func(c *sarama.Config) {
+		c.Net.TLS.Enable, c.Net.TLS.Config = true, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	})))
+	rs, o := records(1000, numbered)
+	p.Produce(t.Context(), rs)
+	o.wantAcked(t)
+	n.freeze()
+	rs, o = records(many(), numbered)
+	p.Produce(t.Context(), rs)
+	closeWithin(t, p, o, 200*time.Millisecond)
+	o.wantFailed(t, 0, sarama.ErrClosedClient)
 }
 
 // header is an interceptor as tracing libraries have them.
