@@ -27,7 +27,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: all
-all: lint tidy-lint build test ## lint, tidy-lint, build and test
+all: lint tidy-lint generated build test ## lint, tidy-lint, generated, build and test
 
 .PHONY: build
 build: ## compile every module
@@ -40,6 +40,10 @@ lint: ## gofmt, go vet, golangci-lint (installed into bin/ at first), shellcheck
 .PHONY: tidy-lint
 tidy-lint: ## fail if a go.mod or go.sum is not tidy
 	@scripts/tidy-lint.sh
+
+.PHONY: generated
+generated: ## fail if a generated file is not what go generate would write
+	@scripts/generated.sh
 
 .PHONY: tidy
 tidy: ## go mod tidy in every module

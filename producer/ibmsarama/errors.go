@@ -73,10 +73,10 @@ var verdicts = func() map[sarama.KError]error {
 	return m
 }()
 
-// judge returns what a record is reported with if the error is the last word,
-// and whether it should be tried again. It is called for each failed record, so
+// judge returns whether a record that failed with the error should be tried again,
+// and what it is reported with if not. It is called for each failed record, so
 // it makes no new error for those that come by the thousand.
-func (p *Producer) judge(topic string, err error) (outcome error, again bool) {
+func (p *Producer) judge(topic string, err error) (again bool, outcome error) {
 	var answer sarama.KError
 	var encoding sarama.PacketEncodingError
 	var config sarama.ConfigurationError
@@ -84,28 +84,28 @@ func (p *Producer) judge(topic string, err error) (outcome error, again bool) {
 	case errors.As(err, &answer):
 		verdict, known := verdicts[answer]
 		if verdict != nil {
-			return verdict, false
+			return false, verdict
 		}
-		outcome, again = p.clean(err), known
+		again, outcome = known, p.clean(err)
 	case errors.As(err, &encoding):
 		// The request cannot be written: a name or a record beyond what the
 		// protocol can express.
-		return fmt.Errorf("ibmsarama: %w: %w", zapkafka.ErrRejected, p.clean(err)), false
+		return false, fmt.Errorf("ibmsarama: %w: %w", zapkafka.ErrRejected, trimmed{p.clean(err)})
 	case errors.As(err, &config):
 		if strings.Contains(string(config), "larger than configured") {
-			return fmt.Errorf("ibmsarama: %w: %w: %w", zapkafka.ErrRejected, sarama.ErrMessageSizeTooLarge, err), false
+			return false, fmt.Errorf("ibmsarama: %w: %w: %w", zapkafka.ErrRejected, sarama.ErrMessageSizeTooLarge, err)
 		}
-		return p.clean(err), false
+		return false, p.clean(err)
 	case errors.Is(err, errClientClosed):
-		return errClientClosed, false
+		return false, errClientClosed
 	default:
-		outcome, again = p.clean(err), true
+		again, outcome = true, p.clean(err)
 	}
 	if again && (p.wrapped == nil || answer == sarama.ErrUnknownTopicOrPartition) {
 		// Otherwise the syncer says why records have failed.
 		p.reports.trouble(topic, outcome)
 	}
-	return outcome, again
+	return again, outcome
 }
 
 // clean returns the error in our words, on one line and without secrets. sarama

@@ -134,5 +134,6 @@ func ExampleWrap() {
 	if err != nil {
 		return
 	}
-	defer syncer.Close()
+	fmt.Fprintln(syncer, `{"msg":"hello"}`)
+	_ = syncer.Close()
 }

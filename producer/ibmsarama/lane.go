@@ -174,7 +174,7 @@ func (l *lane) run() {
 		if l.p.isStopped() {
 			continue
 		}
-		outcome, again := l.p.judge(l.topic, err)
+		again, outcome := l.p.judge(l.topic, err)
 		if !again || l.p.wrapped != nil {
 			l.failAll(outcome)
 			continue
@@ -234,7 +234,7 @@ func (l *lane) beginRoundLocked() {
 
 // allLocked empties the lists.
 func (l *lane) allLocked() []*entry {
-	all := append(l.round, l.retries...)
+	all := slices.Concat(l.round, l.retries)
 	for _, part := range l.fresh {
 		for i := range part {
 			all = append(all, &part[i])

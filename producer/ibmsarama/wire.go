@@ -3,10 +3,13 @@ package ibmsarama
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/IBM/sarama"
 )
 
 var errCut = errors.New("ibmsarama: the connections were closed on purpose, to get back records whose time is over")
@@ -24,20 +27,25 @@ type dialer interface {
 // sarama puts TLS and SASL on top of what the dialer returns (sarama/broker.go,
 // Broker.Open), so one dialer serves every kind of listener.
 type wire struct {
-	next dialer
-	life context.Context // ended by cut
-	end  context.CancelFunc
+	next     dialer
+	timeout  time.Duration   // for dialling
+	greeting time.Duration   // for the first answer
+	life     context.Context // ended by cut
+	end      context.CancelFunc
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 }
 
-// newWire dials through the user's own dialer, unless that is nil.
-func newWire(user dialer, timeout, keepAlive time.Duration, local net.Addr) *wire {
-	w := &wire{next: user, conns: make(map[net.Conn]struct{})}
+// newWire dials as the configuration says, through the user's own dialer if there
+// is one.
+func newWire(c *sarama.Config) *wire {
+	w := &wire{timeout: c.Net.DialTimeout, greeting: c.Net.ReadTimeout, conns: make(map[net.Conn]struct{})}
 	w.life, w.end = context.WithCancel(context.Background())
-	if user == nil {
-		w.next = &plainDialer{w: w, Dialer: net.Dialer{Timeout: timeout, KeepAlive: keepAlive, LocalAddr: local}}
+	if c.Net.Proxy.Enable && c.Net.Proxy.Dialer != nil {
+		w.next = c.Net.Proxy.Dialer
+	} else {
+		w.next = &plainDialer{w: w, Dialer: net.Dialer{Timeout: c.Net.DialTimeout, KeepAlive: c.Net.KeepAlive, LocalAddr: c.Net.LocalAddr}}
 	}
 	return w
 }
@@ -52,12 +60,11 @@ func (d *plainDialer) Dial(network, addr string) (net.Conn, error) {
 	return d.DialContext(d.w.life, network, addr)
 }
 
-// Dial returns when there is a connection or the wire is cut. A user's dialer
-// may go on for as long as it likes; what it returns too late is closed.
+// Dial returns when there is a connection, the time for dialling is over, or the
+// wire is cut. A user's dialer may go on for as long as it likes; what it returns
+// too late is closed.
 func (w *wire) Dial(network, addr string) (net.Conn, error) {
-	if w.life.Err() != nil {
-		return nil, errCut
-	}
+	ctx, cancel := context.WithTimeout(w.life, w.timeout+time.Second) // a dialer's own error says more
 	type result struct {
 		conn net.Conn
 		err  error
@@ -65,9 +72,10 @@ func (w *wire) Dial(network, addr string) (net.Conn, error) {
 	// Room for one: nobody may be waiting any more.
 	got := make(chan result, 1)
 	go func() {
+		defer cancel()
 		c, err := w.next.Dial(network, addr)
 		if err == nil && !w.add(c) {
-			c.Close()
+			_ = c.Close()
 			c, err = nil, errCut
 		}
 		got <- result{c, err}
@@ -75,9 +83,22 @@ func (w *wire) Dial(network, addr string) (net.Conn, error) {
 	select {
 	case r := <-got:
 		return r.conn, r.err
-	case <-w.life.Done():
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-got: // the goroutine has ended ctx itself
+		return r.conn, r.err
+	default:
+	}
+	go func() {
+		if r := <-got; r.err == nil {
+			_ = r.conn.Close()
+		}
+	}()
+	if w.life.Err() != nil {
 		return nil, errCut
 	}
+	return nil, fmt.Errorf("dial %s %s: the dialer has not returned within %v", network, addr, w.timeout)
 }
 
 // add keeps the connection for cut; false if that has been called.
@@ -97,7 +118,9 @@ func (w *wire) add(c net.Conn) bool {
 		}
 	}
 	w.conns[c] = struct{}{}
-	return true
+	// sarama sets this before each of its reads, but not for those of a TLS
+	// handshake, which happens inside its first write.
+	return c.SetReadDeadline(time.Now().Add(w.greeting)) == nil
 }
 
 // isClosed reports whether Close was called on a socket. Of other connections it
@@ -117,7 +140,7 @@ func (w *wire) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for c := range w.conns {
-		c.Close()
+		_ = c.Close()
 	}
 	clear(w.conns)
 }

@@ -35,8 +35,11 @@ const (
 //   - Producer.Flush: 5 ms or 256 KiB, whichever comes first.
 //   - Producer.Timeout 3 s, and Net.DialTimeout 3 s, Net.ReadTimeout and
 //     Net.WriteTimeout 5 s: how soon a frozen broker is noticed.
-//   - Metadata.Full off (the topics in use only), Metadata.Retry.Max 0 (the
-//     adaptor asks again), Metadata.AllowAutoTopicCreation off.
+//   - Net.SASL.Version 1, which brokers have answered in words since Kafka 1.0:
+//     with version 0 they hang up when a password is wrong.
+//   - Metadata.Full off (the topics in use only), Metadata.Retry.Max 0 and
+//     Metadata.Timeout 5 s (the adaptor asks again),
+//     Metadata.AllowAutoTopicCreation off.
 //   - Version: the protocol that Kafka 4 brokers speak as well as old ones.
 //   - ClientID "zapkafka".
 func NewConfig() *sarama.Config {
@@ -47,10 +50,12 @@ func NewConfig() *sarama.Config {
 	c.Net.DialTimeout = 3 * time.Second
 	c.Net.ReadTimeout = 5 * time.Second
 	c.Net.WriteTimeout = 5 * time.Second
+	c.Net.SASL.Version = sarama.SASLHandshakeV1
 
 	c.Metadata.Full = false
 	c.Metadata.AllowAutoTopicCreation = false
 	c.Metadata.Retry.Max = 0
+	c.Metadata.Timeout = 5 * time.Second // else every broker is tried before anything is said
 
 	p := &c.Producer
 	p.RequiredAcks = sarama.WaitForAll
@@ -74,11 +79,7 @@ func NewConfig() *sarama.Config {
 // sarama/async_producer.go, partitionProducer.updateLeaderIfBrokerProducerIsNil.)
 func forClient(user *sarama.Config, bad *shunned) (*sarama.Config, *wire) {
 	c := *user
-	var through dialer
-	if c.Net.Proxy.Enable && c.Net.Proxy.Dialer != nil {
-		through = c.Net.Proxy.Dialer
-	}
-	w := newWire(through, c.Net.DialTimeout, c.Net.KeepAlive, c.Net.LocalAddr)
+	w := newWire(user)
 	c.Net.Proxy.Enable = true
 	c.Net.Proxy.Dialer = w
 	c.Producer.Retry.Backoff = 0

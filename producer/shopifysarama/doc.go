@@ -112,4 +112,23 @@
 // sets them. Do not point them at a logger whose entries go to Kafka through this
 // package: sarama writes some lines for every failure, and each would be an entry
 // that fails.
+//
+// # The old home of sarama
+//
+// github.com/Shopify/sarama is what github.com/IBM/sarama was until the summer of
+// 2023. Its last release, v1.38.1, is of January 2023; nothing is mended there any
+// more, and its dependencies on golang.org/x are as old as the program that uses
+// it allows. This package is for programs that cannot leave it yet. Leaving it is
+// a change of the import path, there and here: the package ibmsarama has the same
+// names.
+//
+// Beside what is said above, this client
+//
+//   - does not ask brokers for the versions that they speak: Version decides
+//     alone. NewConfig's, 2.1, is spoken by all brokers from 2.1 to Kafka 4.
+//   - has data races of its own when it reconnects: Broker.Open writes what
+//     AsyncProduce reads (sarama/broker.go, metricRegistry). No loss is known to
+//     come of it, but tests that run with -race can fail for it.
+//   - may have several batches of a partition under way (Net.MaxOpenRequests), so
+//     that after a failure more of them can change their order.
 package shopifysarama

@@ -136,5 +136,6 @@ func ExampleWrap() {
 	if err != nil {
 		return
 	}
-	defer syncer.Close()
+	fmt.Fprintln(syncer, `{"msg":"hello"}`)
+	_ = syncer.Close()
 }

@@ -3,11 +3,14 @@
 package shopifysarama
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -60,6 +63,7 @@ func reportedWithin(t *testing.T, o *outcomes, begin time.Time, delivery time.Du
 }
 
 func TestReportsWithBrokerMuteFromTheStart(t *testing.T) {
+	reconnects(t)
 	t.Parallel()
 	for _, delivery := range []time.Duration{100 * time.Millisecond, 3 * time.Second} {
 		p := start(t, []string{muteBroker(t)}, limits(delivery), nil, nil)
@@ -72,6 +76,7 @@ func TestReportsWithBrokerMuteFromTheStart(t *testing.T) {
 }
 
 func TestReportsWithBrokerFrozen(t *testing.T) {
+	reconnects(t)
 	t.Parallel()
 	for _, brokers := range []int{1, 3} {
 		c := newCluster(t, kfake.NumBrokers(brokers), kfake.SeedTopics(12, topic))
@@ -101,6 +106,7 @@ func TestReportsWithBrokerFrozen(t *testing.T) {
 }
 
 func TestReportsWithBrokerMuteOnProduce(t *testing.T) {
+	reconnects(t)
 	t.Parallel()
 	c := newCluster(t)
 	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -108,10 +114,15 @@ func TestReportsWithBrokerMuteOnProduce(t *testing.T) {
 		return nil, nil, true
 	})
 	const delivery = 2 * time.Second
-	p := start(t, c.ListenAddrs(), limits(delivery), nil, nil)
+	// With time-outs and pauses that would keep records for minutes.
+	p := start(t, c.ListenAddrs(), limits(delivery), nil, with(func(c *sarama.Config) {
+		c.Net.ReadTimeout, c.Producer.Timeout = time.Minute, time.Minute
+		c.Producer.Retry.Backoff = 100 * time.Millisecond
+	}))
 	rs, o := records(5000, numbered)
 	begin := time.Now()
 	p.Produce(t.Context(), rs)
+	o.wait(t, delivery+grace+5*time.Second) // sooner than everything but cutting would do it
 	reportedWithin(t, o, begin, delivery)
 	o.wantFailed(t, 0, context.DeadlineExceeded)
 }
@@ -119,6 +130,7 @@ func TestReportsWithBrokerMuteOnProduce(t *testing.T) {
 // A frozen broker that goes on in time: nothing fails. What it had read before
 // may be stored twice: sarama is not idempotent without retries of its own.
 func TestBrokerFreezesAndGoesOn(t *testing.T) {
+	reconnects(t)
 	c := newCluster(t)
 	n := newNetwork(t)
 	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.through(NewConfig()))
@@ -157,6 +169,7 @@ func wantAllStored(t *testing.T, c *kfake.Cluster, n int) (twice int) {
 }
 
 func TestConnectionClosedInRequest(t *testing.T) {
+	reconnects(t)
 	c := newCluster(t)
 	var cuts atomic.Int64
 	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -180,6 +193,7 @@ func TestConnectionClosedInRequest(t *testing.T) {
 // A proxy in front of a broker that restarts takes connections and hangs up. To
 // the client this looks like a misconfiguration.
 func TestProxyHangsUp(t *testing.T) {
+	reconnects(t)
 	c := newCluster(t)
 	n := newNetwork(t)
 	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.through(NewConfig()))
@@ -201,6 +215,7 @@ func TestProxyHangsUp(t *testing.T) {
 // What is acknowledged is stored, though connections are cut all the time and
 // records run into their deadline.
 func TestAcknowledgedIsStored(t *testing.T) {
+	reconnects(t)
 	for name, delivery := range map[string]time.Duration{"in time": 30 * time.Second, "with deadlines": 100 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, kfake.NumBrokers(3))
@@ -281,7 +296,7 @@ func TestRetriesWhatCanBeRetried(t *testing.T) {
 			if fault.Hits() == 0 {
 				t.Error("the fault was never met")
 			}
-			appended := err == kerr.RequestTimedOut || err == kerr.NotEnoughReplicasAfterAppend //nolint:errorlint // the very ones
+			appended := err == kerr.RequestTimedOut || err == kerr.NotEnoughReplicasAfterAppend
 			if twice := wantAllStored(t, c, len(rs)); twice > 0 && !appended {
 				t.Errorf("%d records stored twice, though the broker had said that it stored nothing", twice)
 			}
@@ -462,6 +477,7 @@ func TestTopicDeletedAndMadeAnew(t *testing.T) {
 }
 
 func TestWrongPassword(t *testing.T) {
+	reconnects(t)
 	const password = "correct-horse"
 	for name, answers := range map[string]bool{"broker answers": true, "broker hangs up": false} {
 		t.Run(name, func(t *testing.T) {
@@ -504,6 +520,7 @@ func TestWrongPassword(t *testing.T) {
 }
 
 func TestTLSAgainstPlainBroker(t *testing.T) {
+	reconnects(t)
 	c := newCluster(t)
 	log := newErrorLog()
 	p := start(t, c.ListenAddrs(), limits(2*time.Second), log, with(func(c *sarama.Config) {
@@ -515,5 +532,85 @@ func TestTLSAgainstPlainBroker(t *testing.T) {
 	o.wantFailed(t, patience, nil)
 	if errs := log.all(); len(errs) > 5 {
 		t.Errorf("%d errors for one cause: %v", len(errs), errs)
+	}
+}
+
+// One partition that does not work does not hold up the others: records without
+// a key go elsewhere, those of other keys are not touched.
+func TestOneSickPartition(t *testing.T) {
+	const partitions, sick = 12, 3
+	c := newCluster(t, kfake.NumBrokers(3), kfake.SeedTopics(partitions, topic))
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Partitions: []int32{sick}, Err: kerr.NotLeaderForPartition, Count: -1})
+	p := start(t, c.ListenAddrs(), limits(patience), nil, nil)
+	rs, o := records(20000, numbered)
+	p.Produce(t.Context(), rs)
+	o.wantAcked(t)
+
+	hash := sarama.NewHashPartitioner(topic)
+	rs, o = records(2000, numbered)
+	var bad []*zapkafka.Record
+	good := rs[:0]
+	for i, r := range rs {
+		r.Key = fmt.Append(nil, "key", i)
+		if n, _ := hash.Partition(&sarama.ProducerMessage{Key: sarama.ByteEncoder(r.Key)}, partitions); n == sick {
+			bad = append(bad, r)
+		} else {
+			good = append(good, r)
+		}
+	}
+	p.Produce(t.Context(), bad)
+	p.Produce(t.Context(), good)
+	for deadline := time.Now().Add(patience); o.pending() > len(bad); <-time.After(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d records pending, of which %d are for the sick partition", o.pending(), len(bad))
+		}
+	}
+}
+
+// TLS lies on top of the connections that are cut.
+func TestTLS(t *testing.T) {
+	certified := httptest.NewTLSServer(nil) // for its certificate
+	defer certified.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(certified.Certificate())
+	c := newCluster(t, kfake.TLS(&tls.Config{Certificates: certified.TLS.Certificates, MinVersion: tls.VersionTLS12}))
+	n := newNetwork(t)
+	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.through(with(func(c *sarama.Config) {
+		c.Net.TLS.Enable, c.Net.TLS.Config = true, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	})))
+	rs, o := records(1000, numbered)
+	p.Produce(t.Context(), rs)
+	o.wantAcked(t)
+	n.freeze()
+	rs, o = records(many(), numbered)
+	p.Produce(t.Context(), rs)
+	closeWithin(t, p, o, 200*time.Millisecond)
+	o.wantFailed(t, 0, sarama.ErrClosedClient)
+}
+
+// header is an interceptor as tracing libraries have them.
+type header struct{}
+
+func (header) OnSend(m *sarama.ProducerMessage) {
+	m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte("traceparent"), Value: []byte("00")})
+	m.Metadata = "replaced"
+}
+
+func TestInterceptors(t *testing.T) {
+	c := newCluster(t)
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: 3})
+	p := start(t, c.ListenAddrs(), limits(patience), nil, with(func(c *sarama.Config) {
+		c.Producer.Interceptors = []sarama.ProducerInterceptor{header{}}
+	}))
+	rs, o := records(1000, numbered)
+	for i, r := range rs {
+		r.Headers = []zapkafka.Header{{Key: "own", Value: numbered(i)}}
+	}
+	p.Produce(t.Context(), rs)
+	o.wantAcked(t)
+	for _, r := range stored(t, c, len(rs)) {
+		if len(r.Headers) != 2 || !bytes.Equal(r.Headers[0].Value, r.Value) || r.Headers[1].Key != "traceparent" {
+			t.Fatalf("record %q has headers %v", r.Value, r.Headers)
+		}
 	}
 }

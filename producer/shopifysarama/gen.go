@@ -7,6 +7,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"go/format"
 	"os"
@@ -20,7 +21,7 @@ const (
 )
 
 // byHand are files that both packages have, each its own.
-var byHand = map[string]bool{"version.go": true}
+var byHand = map[string]bool{"version.go": true, "version_test.go": true}
 
 var replacements = strings.NewReplacer(
 	"github.com/IBM/sarama", "github.com/Shopify/sarama",
@@ -67,7 +68,13 @@ func generate(to string) error {
 		if err != nil {
 			return err
 		}
-		made, err := format.Source([]byte(mark + "\n" + replacements.Replace(string(text))))
+		replaced := replacements.Replace(string(text))
+		if filepath.Base(name) == "doc.go" {
+			if replaced, err = withSection(replaced); err != nil {
+				return err
+			}
+		}
+		made, err := format.Source([]byte(mark + "\n" + replaced))
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -76,4 +83,18 @@ func generate(to string) error {
 		}
 	}
 	return nil
+}
+
+// withSection adds what version.go has to say to the package documentation.
+func withSection(doc string) (string, error) {
+	own, err := os.ReadFile("version.go")
+	if err != nil {
+		return "", err
+	}
+	section, _, found := strings.Cut(string(own), "\n\n")
+	comment, clause, ends := strings.Cut(doc, "\npackage ")
+	if !found || !ends || !strings.HasPrefix(section, "// # ") {
+		return "", errors.New("version.go has to begin with a section of documentation, and doc.go to be one comment")
+	}
+	return comment + "\n//\n" + section + "\npackage " + clause, nil
 }

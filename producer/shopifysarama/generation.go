@@ -149,7 +149,7 @@ func (g *generation) back(a *attempt, partition int32, err error) {
 		e.finish(errClientClosed)
 		return
 	}
-	outcome, again := p.judge(e.lane.topic, err)
+	again, outcome := p.judge(e.lane.topic, err)
 	switch {
 	case !again || p.wrapped != nil:
 		e.finish(outcome)
