@@ -9,8 +9,8 @@ import (
 
 func init() {
 	withCgo = append(withCgo, Adaptor{
-		Name: "confluent",
-		New:  func(brokers []string) (zapkafka.Producer, error) { return confluent.New(brokers, nil) },
+		Name:       "confluent",
+		New:        func(brokers []string) (zapkafka.Producer, error) { return confluent.New(brokers, nil) },
 		Idempotent: true,
 	})
 }

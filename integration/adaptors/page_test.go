@@ -124,7 +124,7 @@ var (
 // requirements reads the oldest Go and the version of the client from the
 // adaptor's go.mod.
 func requirements(t *testing.T, module string) (toolchain, client string) {
-	text, err := os.ReadFile(filepath.Join("../../producer", module, "go.mod"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "producer", module, "go.mod"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@
 // # Deadlines, and what fails together
 //
 // A record that cannot be delivered is retried until the delivery timeout of
-// the syncer has passed since Produce, and is reported up to 8 s after that,
+// the syncer has passed since Produce, and is reported up to 9 s after that,
 // when the attempt under way has ended. It takes none with it. When a broker
 // refuses a batch because of some records in it, too large or with a bad time
 // stamp, it is sent in halves until these are alone, and they fail alone. A
