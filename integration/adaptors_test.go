@@ -41,7 +41,7 @@ func TestKilledWithEachClient(t *testing.T) {
 				t.Errorf("%d entries were logged, want %d", n, entries)
 			}
 			twice := sheet.Topic.Repeated()
-			t.Logf("%s: %d entries are more than once in the topic", a.Name, twice)
+			t.Logf("%s: %d entries are more than once in the topic; fell back %+v; the error handler was told:\n%s", a.Name, twice, s.Syncer.Stats().FellBack, s.Errors)
 			if a.Idempotent && twice != 0 {
 				t.Errorf("%d entries are more than once in the topic; the client is idempotent", twice)
 			}
