@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/zapkafka/zapkafka"
 )
@@ -69,6 +70,8 @@ func (l *reporter) hint(err error) string {
 		return " (the broker hung up: does it want TLS, or other credentials?)"
 	case unanswered(err):
 		return fmt.Sprintf(" (no answer within %v)", l.attempt)
+	case errors.Is(err, protocol.ErrNoTopic), errors.Is(err, protocol.ErrNoPartition), errors.Is(err, protocol.ErrNoLeader):
+		return " (it has no leader that is known at the moment: are the brokers up?)"
 	}
 	return ""
 }
