@@ -21,6 +21,7 @@ FUZZTIME ?= 10s
 TOPIC ?= test
 # The Kafka client that make demo runs with; a wrong name lists them.
 CLIENT ?= franz
+export CLIENT
 
 .PHONY: help
 help: ## this list
@@ -83,7 +84,7 @@ vulncheck: ## known vulnerabilities in what the modules depend on
 
 .PHONY: demo
 demo: ## the library at work, on an embedded broker or on KAFKA_BROKERS; CLIENT=franz
-	@scripts/demo.sh '$(CLIENT)'
+	@scripts/demo.sh "$$CLIENT"
 
 .PHONY: integration
 integration: ## tests on a real Kafka, started here unless KAFKA_BROKERS is set

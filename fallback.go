@@ -90,7 +90,7 @@ type FallbackStats struct {
 // The caller closes the Fallback, after the [KafkaSyncer] that was given it.
 func OpenFallback(dir string, o *FallbackOptions) (*Fallback, error) {
 	if dir == "" {
-		return nil, errors.New("open fallback: the directory's path is empty: name the directory for entries that do not reach Kafka")
+		return nil, errors.New("zapkafka: open fallback: the directory's path is empty: name the directory for entries that do not reach Kafka")
 	}
 	max := int64(DefaultFallbackBytes)
 	if o != nil && o.MaxBytes != 0 {
@@ -98,7 +98,7 @@ func OpenFallback(dir string, o *FallbackOptions) (*Fallback, error) {
 	}
 	s, err := spool.Open(dir, spool.Options{MaxBytes: max})
 	if err != nil {
-		return nil, err // names the directory and what to do
+		return nil, fmt.Errorf("zapkafka: %w", err) // names the directory and what to do
 	}
 	return &Fallback{dir: s.Dir(), spool: s, now: time.Now}, nil
 }

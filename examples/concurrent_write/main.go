@@ -71,8 +71,16 @@ func parse(args []string) (settings, error) {
 	f.Var(&s.buffer, "buffer", "memory for entries on their way, such as 4MiB or 1GiB")
 	f.StringVar(&s.fallback, "fallback", filepath.Join(os.TempDir(), "concurrent_write-fallback"), "directory for what Kafka does not take")
 	f.DurationVar(&s.shutdown, "shutdown", 10*time.Second, "time for the rest to be delivered at the end")
-	err := f.Parse(args)
-	return s, err
+	if err := f.Parse(args); err != nil {
+		return s, err
+	}
+	switch {
+	case f.NArg() > 0:
+		return s, fmt.Errorf("%q is not understood: there are options only, see -help", f.Arg(0))
+	case s.goroutines < 1 || s.lines < 1:
+		return s, fmt.Errorf("-goroutines is %d and -lines %d: both must be at least 1", s.goroutines, s.lines)
+	}
+	return s, nil
 }
 
 // run logs, shuts down, and prints the balance. It fails if an entry is lost.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/zapkafka/zapkafka"
+	"github.com/zapkafka/zapkafka/examples/client"
 )
 
 // settings are what a run of the demo is made with.
@@ -46,7 +47,7 @@ func run(ctx context.Context, s settings) (well bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, d.end(well)) }()
+	defer func() { err = errors.Join(err, d.end(well || d.syncer == nil)) }()
 	if err := d.log(ctx); err != nil {
 		return false, err
 	}
@@ -65,6 +66,11 @@ func run(ctx context.Context, s settings) (well bool, err error) {
 
 // prepare gets a broker, a topic and a directory.
 func prepare(ctx context.Context, s settings) (_ *demo, err error) {
+	// A client that there is not is said first; one that is never started needs
+	// no Close.
+	if _, err := client.New(s.client, []string{"localhost"}); err != nil {
+		return nil, err
+	}
 	d := &demo{settings: s, work: newWorkload(s.entries, s.pace)}
 	defer func() {
 		if err != nil {

@@ -112,7 +112,7 @@ func hint(user []kgo.Opt) string {
 		fix  kgo.Opt
 		hint string
 	}{
-		{kgo.RequiredAcks(kgo.AllISRAcks()), " (kgo.RequiredAcks other than all needs kgo.DisableIdempotentWrite as well, and an entry can then be acknowledged and lost)"},
+		{kgo.RequiredAcks(kgo.AllISRAcks()), " (kgo.RequiredAcks other than all brokers' needs kgo.DisableIdempotentWrite as well, and an entry can then be acknowledged and lost; kgo.NoAck is refused in any case)"},
 		{kgo.MaxProduceRequestsInflightPerBroker(1), " (kgo.MaxProduceRequestsInflightPerBroker needs kgo.DisableIdempotentWrite as well)"},
 	} {
 		if kgo.ValidateOpts(user...) != nil && kgo.ValidateOpts(append(slices.Clone(user), try.fix)...) == nil {
