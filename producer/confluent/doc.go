@@ -66,6 +66,12 @@
 // collected for the partition in 5 ms. A record that was given up may have been
 // stored nevertheless, if the broker froze after it had read it.
 //
+// A broker that is frozen does not hold up the others. But records without a key
+// go on being led to its partitions, and wait there until these have another
+// leader or their time is over: to the client a partition is available when it has
+// a leader, be it connected or not (rdkafka_topic.c,
+// rd_kafka_topic_partition_available).
+//
 // Lost acknowledgements alone store nothing twice. But when a record runs out of
 // time whose fate is unknown, the client begins a new epoch and sends what it has
 // behind it anew, and of those that had been stored brokers then have two.

@@ -39,11 +39,17 @@ const (
 //     Metadata.Timeout 5 s (the adaptor asks again),
 //     Metadata.AllowAutoTopicCreation off.
 //   - Version: the protocol that Kafka 4 brokers speak as well as old ones.
+//   - ApiVersionsRequest off: that version needs no asking, and while a frozen
+//     broker is asked, for up to twice Net.ReadTimeout after each connection, the
+//     whole client waits for the broker's lock (sarama/broker.go, Broker.Open).
+//     Whoever sets a later Version without it has to know that all brokers speak
+//     it.
 //   - ClientID "zapkafka".
 func NewConfig() *sarama.Config {
 	c := sarama.NewConfig()
 	c.ClientID = "zapkafka"
 	c.Version = tunedVersion
+	c.ApiVersionsRequest = false
 
 	c.Net.DialTimeout = 3 * time.Second
 	c.Net.ReadTimeout = 5 * time.Second

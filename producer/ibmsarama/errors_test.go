@@ -105,3 +105,21 @@ func TestReportsAreFew(t *testing.T) {
 		t.Errorf("reported: %v", errs)
 	}
 }
+
+// someErrors is an error that cannot be compared; a dialer may return anything.
+type someErrors []error
+
+func (s someErrors) Error() string { return "some errors" }
+
+type wrapping struct{ error }
+
+// An error whose type can be compared may hold one that cannot.
+func TestErrorsThatCannotBeCompared(t *testing.T) {
+	p := newProducer(NewConfig())
+	p.reports = newReporter(nil, time.Second, p.config)
+	for range 2 {
+		if got := p.clean(wrapping{someErrors{errors.New("one")}}); got.Error() != "ibmsarama: some errors" {
+			t.Errorf("got %v", got)
+		}
+	}
+}

@@ -103,6 +103,41 @@ func TestReportsWithBrokerFrozen(t *testing.T) {
 	}
 }
 
+// A broker that is frozen holds up the others while it is waited for, and no
+// longer: records without a key are delivered.
+func TestOneFrozenBroker(t *testing.T) {
+	reconnects(t)
+	t.Parallel()
+	const delivery = 20 * time.Second
+	c := newCluster(t, kfake.NumBrokers(3), kfake.SeedTopics(6, topic))
+	n := newNetwork(t)
+	p := start(t, c.ListenAddrs(), limits(delivery), nil, n.through(NewConfig()))
+	rs, o := records(2000, numbered)
+	p.Produce(t.Context(), rs)
+	o.wantAcked(t)
+
+	n.freezeOnly(c.ListenAddrs()[c.LeaderFor(topic, 0)])
+	var all []*outcomes
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for begin := time.Now(); time.Since(begin) < 12*time.Second; <-tick.C {
+		rs, o := records(20, func(int) []byte { return make([]byte, 2000) })
+		all = append(all, o)
+		p.Produce(t.Context(), rs)
+	}
+	lost := 0
+	var err error
+	for _, o := range all {
+		o.wait(t, delivery+10*time.Second)
+		if n, e := o.failed(); n > 0 {
+			lost, err = lost+n, e
+		}
+	}
+	if lost > 0 {
+		t.Errorf("%d of %d records without a key failed: %v", lost, 20*len(all), err)
+	}
+}
+
 func TestReportsWithBrokerMuteOnProduce(t *testing.T) {
 	reconnects(t)
 	t.Parallel()

@@ -6,10 +6,10 @@ import "github.com/IBM/sarama"
 // is in this file, and nowhere else: the package shopifysarama is generated from
 // the others.
 
-// tunedVersion is sarama's own default, whose protocol it covers in full. What a
-// broker does not speak, the client leaves out by itself: it asks each for its
-// versions (sarama/broker.go, restrictApiVersion).
-var tunedVersion = sarama.V2_8_0_0
+// tunedVersion is the oldest that Kafka 4 is tested with (KIP-896), and the first
+// with zstd. Brokers are not asked for their versions (NewConfig), so it must be
+// one that all of them speak.
+var tunedVersion = sarama.V2_1_0_0
 
 // oldestVersion is the oldest for which the client sends requests that brokers of
 // Kafka 4 still answer: the third version of Produce (KIP-896).

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -74,9 +76,8 @@ func (w *wire) Dial(network, addr string) (net.Conn, error) {
 	go func() {
 		defer cancel()
 		c, err := w.next.Dial(network, addr)
-		if err == nil && !w.add(c) {
-			_ = c.Close()
-			c, err = nil, errCut
+		if err == nil {
+			c, err = w.add(c)
 		}
 		got <- result{c, err}
 	}()
@@ -101,30 +102,55 @@ func (w *wire) Dial(network, addr string) (net.Conn, error) {
 	return nil, fmt.Errorf("dial %s %s: the dialer has not returned within %v", network, addr, w.timeout)
 }
 
-// add keeps the connection for cut; false if that has been called.
-func (w *wire) add(c net.Conn) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.life.Err() != nil {
-		return false
-	}
-	// A connection goes to sarama as it is: newer versions look for errors on
-	// the socket, which they would not find in a wrapper (sarama/broker.go,
-	// Broker.getSockError). So there is no call that tells when one is closed,
-	// and they are looked through here.
-	for old := range w.conns {
-		if isClosed(old) {
-			delete(w.conns, old)
-		}
-	}
-	w.conns[c] = struct{}{}
+// add keeps the connection for cut and returns what sarama is given. It fails,
+// and closes the connection, when cut has been called.
+func (w *wire) add(c net.Conn) (net.Conn, error) {
 	// sarama sets this before each of its reads, but not for those of a TLS
 	// handshake, which happens inside its first write.
-	return c.SetReadDeadline(time.Now().Add(w.greeting)) == nil
+	err := c.SetReadDeadline(time.Now().Add(w.greeting))
+	given := c
+	if _, ok := c.(syscall.Conn); !ok {
+		given = &opaque{c, w}
+	}
+	w.mu.Lock()
+	if w.life.Err() != nil {
+		err = errCut
+	}
+	if err == nil {
+		// A socket goes to sarama as it is: newer versions look for errors on it,
+		// which they would not find in a wrapper (sarama/broker.go,
+		// Broker.getSockError). So there is no call that tells when one is closed,
+		// and they are looked through here.
+		for old := range w.conns {
+			if isClosed(old) {
+				delete(w.conns, old)
+			}
+		}
+		w.conns[given] = struct{}{}
+	}
+	w.mu.Unlock()
+	if err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return given, nil
 }
 
-// isClosed reports whether Close was called on a socket. Of other connections it
-// cannot be told; few users have a dialer that returns such.
+// opaque is a connection of a user's dialer that is no socket, so that nobody can
+// ask it whether it is closed.
+type opaque struct {
+	net.Conn
+	w *wire
+}
+
+func (o *opaque) Close() error {
+	o.w.mu.Lock()
+	delete(o.w.conns, o)
+	o.w.mu.Unlock()
+	return o.Conn.Close()
+}
+
+// isClosed reports whether Close was called on a socket.
 func isClosed(c net.Conn) bool {
 	s, ok := c.(syscall.Conn)
 	if !ok {
@@ -138,9 +164,10 @@ func isClosed(c net.Conn) bool {
 func (w *wire) cut() {
 	w.end()
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	for c := range w.conns {
+	conns := slices.Collect(maps.Keys(w.conns))
+	clear(w.conns)
+	w.mu.Unlock()
+	for _, c := range conns {
 		_ = c.Close()
 	}
-	clear(w.conns)
 }

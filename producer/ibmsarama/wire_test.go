@@ -70,6 +70,25 @@ func TestForgetsClosedConnections(t *testing.T) {
 	}
 }
 
+// Nor those of a user's dialer that are no sockets.
+func TestForgetsClosedConnectionsThatAreNoSockets(t *testing.T) {
+	w := through(func(string, string) (net.Conn, error) {
+		c, _ := net.Pipe()
+		return c, nil
+	})
+	defer w.cut()
+	for range 50 {
+		c, err := w.Dial("tcp", "a:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	if n := len(w.conns); n > 1 {
+		t.Errorf("%d closed connections are kept", n)
+	}
+}
+
 // closing tells when it is closed.
 type closing struct {
 	net.Conn

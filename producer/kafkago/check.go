@@ -59,6 +59,27 @@ func brokerFault(b string) string {
 	return ""
 }
 
+// maxTopicName is the length of the longest topic name, in bytes (Kafka's own
+// limit).
+const maxTopicName = 249
+
+// isTopicName reports whether a topic can have the name. Others must not reach
+// the client: it asks for all topics in one request, which a long name breaks
+// for all of them (kafka-go v0.4.51, protocol/encode.go, encoder.writeString,
+// cuts the length to 16 bits).
+func isTopicName(name string) bool {
+	if name == "" || name == "." || name == ".." || len(name) > maxTopicName {
+		return false
+	}
+	for _, c := range name {
+		ok := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // checkLimits refuses limits that no client can work with.
 func checkLimits(l zapkafka.Limits) error {
 	const maxBytes = 1 << 30 // a request is below 2 GiB

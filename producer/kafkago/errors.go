@@ -15,6 +15,7 @@ import (
 var (
 	errClosed     = fmt.Errorf("kafkago: the producer is closed: %w", net.ErrClosed)
 	errNotStarted = errors.New("kafkago: Produce before Start")
+	errTopicName  = fmt.Errorf("kafkago: the topic's name must be 1 to %d of the characters a-z A-Z 0-9 . _ -: %w: %w", maxTopicName, zapkafka.ErrRejected, kafka.InvalidTopic)
 )
 
 // verdict says what a failed call means for the records in it.

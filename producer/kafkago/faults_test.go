@@ -413,6 +413,60 @@ func TestMutePartitionIsAvoided(t *testing.T) {
 	}
 }
 
+// A topic that was deleted and made anew with fewer partitions: what waits for
+// one that is gone goes to those that are left, also with a key.
+func TestPartitionsAreGone(t *testing.T) {
+	f := newFake(t, 1, 4)
+	p := start(t, f.addrs, limits(patience), nil, nil)
+	rs, o := records(1000, numbered)
+	p.Produce(context.Background(), rs)
+	o.wantAcked(t)
+
+	f.set(func() { f.topics[logs] = f.topics[logs][:1] })
+	f.answers(func(c *call) answer {
+		if c.partition > 0 {
+			return answer{code: kafka.UnknownTopicOrPartition}
+		}
+		return answer{}
+	})
+	rs, o = records(400, numbered)
+	for i, r := range rs {
+		r.Key = fmt.Append(nil, "key", i%100)
+	}
+	p.Produce(context.Background(), rs)
+	o.wantAcked(t)
+	last := make(map[string]string)
+	for _, m := range f.stored(logs) {
+		key, value := string(m.key), string(m.value)
+		if key != "" && value < last[key] {
+			t.Fatalf("key %q: %q is stored behind %q", key, value, last[key])
+		}
+		last[key] = value
+	}
+}
+
+// A name that Kafka has for no topic is refused, and does not reach the client,
+// which would ask for it together with all other topics from then on.
+func TestInvalidTopicNames(t *testing.T) {
+	f := newFake(t, 1, 1)
+	p := start(t, f.addrs, limits(2*time.Second), nil, nil)
+	names := []string{"", ".", "..", "a b", "a/b", "\xff", strings.Repeat("x", 250), strings.Repeat("x", 40_000)}
+	rs, o := records(len(names)+1, numbered)
+	for i, name := range names {
+		rs[i+1].Topic = name
+	}
+	p.Produce(context.Background(), rs)
+	o.wait(t, patience)
+	for i, err := range o.errs {
+		if rejected := errors.Is(err, zapkafka.ErrRejected); i == 0 && err != nil || i > 0 && !rejected {
+			t.Errorf("topic %.20q: %.200v", rs[i].Topic, err)
+		}
+	}
+	rs, o = records(10, numbered)
+	p.Produce(context.Background(), rs)
+	o.wantAcked(t)
+}
+
 // Partitions that are added are used, once the client has heard of them.
 func TestPartitionsAreAdded(t *testing.T) {
 	f := newFake(t, 1, 1)

@@ -39,9 +39,17 @@ func TestRefusedBrokers(t *testing.T) {
 			t.Errorf("%q: the error holds the password: %v", c.brokers, err)
 		}
 	}
-	for _, b := range []string{"a", "a:1", "10.0.0.1", "[::1]:9092", "[::1]", "::1"} {
-		if _, err := New([]string{b}, nil); err != nil {
+	for b, dialled := range map[string]string{
+		"a": "a:9092", "a:1": "a:1", "10.0.0.1": "10.0.0.1:9092",
+		"[::1]:9093": "[::1]:9093", "[::1]": "[::1]:9092", "::1": "[::1]:9092",
+	} {
+		p, err := New([]string{b}, nil)
+		if err != nil {
 			t.Errorf("%q: %v", b, err)
+			continue
+		}
+		if got := kafka.TCP(p.brokers...).String(); got != dialled {
+			t.Errorf("%q: %q is dialled, want %q", b, got, dialled)
 		}
 	}
 }

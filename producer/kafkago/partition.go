@@ -196,7 +196,7 @@ func (p *Producer) failed(q *partition, items []item, err error) {
 
 	p.mu.Lock()
 	var astray []item
-	if !mayBeStored(err) { // elsewhere it would be stored again, and at once
+	if !mayBeStored(err) || q.goneLocked() { // elsewhere it would be stored again, and at once
 		astray = p.steerLocked(q, p.now())
 	}
 	empty := len(q.queue) == 0
@@ -216,12 +216,16 @@ func (p *Producer) failed(q *partition, items []item, err error) {
 	}
 }
 
+// goneLocked reports whether the topic has been made anew without the partition.
+func (q *partition) goneLocked() bool { return q.id >= len(q.topic.all) }
+
 // steerLocked leads the records without a key from the queue to other
-// partitions, if there is one that works.
+// partitions, if there is one that works. From a partition that is gone it leads
+// away all of them.
 func (p *Producer) steerLocked(q *partition, now time.Duration) (astray []item) {
-	t := q.topic
+	t, gone := q.topic, q.goneLocked()
 	works := func(id int) bool { return t.partitions[id].failures == 0 && !t.partitions[id].stuck(now) }
-	if !slices.ContainsFunc(t.all, works) {
+	if !gone && !slices.ContainsFunc(t.all, works) {
 		return nil
 	}
 	t.offerLocked(now)
@@ -229,7 +233,7 @@ func (p *Producer) steerLocked(q *partition, now time.Duration) (astray []item) 
 	q.queue = queue[:0:0]
 	for _, it := range queue {
 		switch {
-		case it.record.Key != nil:
+		case it.record.Key != nil && !gone:
 			q.queue = append(q.queue, it)
 		case !t.routeLocked(it):
 			astray = append(astray, it)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,9 +63,16 @@ func New(brokers []string, config *Config) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
+	addrs := make([]string, len(brokers))
+	for i, b := range brokers {
+		if strings.HasPrefix(b, "[") && strings.HasSuffix(b, "]") {
+			b = b[1 : len(b)-1] // kafka.TCP adds the port, and brackets of its own
+		}
+		addrs[i] = b
+	}
 	return &Producer{
 		config:  full,
-		brokers: append([]string(nil), brokers...),
+		brokers: addrs,
 		topics:  make(map[string]*topic),
 		room:    make(chan struct{}, 1),
 		ended:   make(chan struct{}),
@@ -117,8 +125,9 @@ const blockRecords = 2048
 // taken: these have until Limits.DeliveryTimeout.
 func (p *Producer) Produce(ctx context.Context, records []*zapkafka.Record) {
 	for len(records) > 0 {
-		n, astray, err := p.accept(ctx, records[:min(len(records), blockRecords)])
+		n, astray, misnamed, err := p.accept(ctx, records[:min(len(records), blockRecords)])
 		p.report(astray, errAstray)
+		p.report(misnamed, errTopicName)
 		records = records[n:]
 		if n == 0 && err == nil {
 			select {
@@ -137,18 +146,19 @@ func (p *Producer) Produce(ctx context.Context, records []*zapkafka.Record) {
 }
 
 // accept takes as many of the records as there is room for. The error is why
-// there will be none. The items are such as the Balancer has led astray.
-func (p *Producer) accept(ctx context.Context, records []*zapkafka.Record) (n int, astray []item, err error) {
+// there will be none. The items are such as the Balancer has led astray, and
+// such as are for a topic that cannot be.
+func (p *Producer) accept(ctx context.Context, records []*zapkafka.Record) (n int, astray, misnamed []item, err error) {
 	if err := ctx.Err(); err != nil {
-		return 0, nil, err
+		return 0, nil, nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.closing:
-		return 0, nil, errClosed
+		return 0, nil, nil, errClosed
 	case !p.started:
-		return 0, nil, errNotStarted
+		return 0, nil, nil, errNotStarted
 	}
 	now := p.now()
 	for _, t := range p.topics {
@@ -164,7 +174,10 @@ func (p *Producer) accept(ctx context.Context, records []*zapkafka.Record) (n in
 		p.bytes += bytes
 		n++
 		it := item{record: r, expiry: now + p.limits.DeliveryTimeout}
-		if !p.topicLocked(r.Topic).routeLocked(it) {
+		switch {
+		case p.topics[r.Topic] == nil && !isTopicName(r.Topic):
+			misnamed = append(misnamed, it)
+		case !p.topicLocked(r.Topic).routeLocked(it):
 			astray = append(astray, it)
 		}
 	}
@@ -172,7 +185,7 @@ func (p *Producer) accept(ctx context.Context, records []*zapkafka.Record) (n in
 	for _, t := range p.topics {
 		p.startLocked(t)
 	}
-	return n, astray, nil
+	return n, astray, misnamed, nil
 }
 
 // now is the Producer's clock. Its zero is Start.

@@ -114,7 +114,7 @@ func (p *Producer) judge(topic string, err error) (again bool, outcome error) {
 // fails the records of a batch with one and the same error, and so does this.
 func (p *Producer) clean(err error) error {
 	f := p.lastFailure.Load()
-	if f != nil && reflect.TypeOf(err).Comparable() && reflect.TypeOf(f.of).Comparable() && f.of == err { //nolint:errorlint // the very same
+	if f != nil && reflect.ValueOf(err).Comparable() && reflect.ValueOf(f.of).Comparable() && f.of == err { //nolint:errorlint // the very same
 		return f
 	}
 	text, hidden := p.reports.scrub("shopifysarama: " + err.Error())

@@ -48,6 +48,7 @@ type network struct {
 	on *sync.Cond
 
 	frozen  bool
+	only    string // the one broker that is frozen; empty: all are
 	hangUp  bool
 	closed  bool
 	proxies map[string]net.Listener // by the broker's address
@@ -105,7 +106,7 @@ func (n *network) accept(l net.Listener, host string) {
 			return
 		}
 		n.group.Go(func() {
-			if !n.thawed() { // a frozen broker's kernel takes connections
+			if !n.thawed(host) { // a frozen broker's kernel takes connections
 				return
 			}
 			b, err := net.Dial("tcp", host)
@@ -113,8 +114,8 @@ func (n *network) accept(l net.Listener, host string) {
 				c.Close()
 				return
 			}
-			n.group.Go(func() { n.pipe(c, b) })
-			n.pipe(b, c)
+			n.group.Go(func() { n.pipe(c, b, host) })
+			n.pipe(b, c, host)
 		})
 	}
 }
@@ -134,23 +135,24 @@ func (n *network) add(c net.Conn) bool {
 	return true
 }
 
-// thawed waits until the network is not frozen; false when it is closed.
-func (n *network) thawed() bool {
+// thawed waits until the way to the broker is not frozen; false when the network
+// is closed.
+func (n *network) thawed(host string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for n.frozen && !n.closed {
+	for n.frozen && (n.only == "" || n.only == host) && !n.closed {
 		n.on.Wait()
 	}
 	return !n.closed
 }
 
-func (n *network) pipe(dst, src net.Conn) {
+func (n *network) pipe(dst, src net.Conn, host string) {
 	defer dst.Close()
 	defer src.Close()
 	buf := make([]byte, 64<<10)
-	for n.thawed() {
+	for n.thawed(host) {
 		k, err := src.Read(buf)
-		if err != nil || !n.thawed() {
+		if err != nil || !n.thawed(host) {
 			return
 		}
 		if _, err := dst.Write(buf[:k]); err != nil {
@@ -163,6 +165,14 @@ func (n *network) pipe(dst, src net.Conn) {
 // reads or writes. As a process that was stopped with SIGSTOP.
 func (n *network) freeze() { n.setFrozen(true) }
 func (n *network) thaw()   { n.setFrozen(false) }
+
+// freezeOnly freezes one broker.
+func (n *network) freezeOnly(host string) {
+	n.mu.Lock()
+	n.only = host
+	n.mu.Unlock()
+	n.freeze()
+}
 
 func (n *network) setFrozen(frozen bool) {
 	n.mu.Lock()
