@@ -17,13 +17,13 @@ var (
 // explained returns the client's refusal of a config in the names of the user's,
 // and with what would be right where the client does not say it.
 func explained(text string, user settings) string {
-	if m := unknownName.FindStringSubmatch(text); m != nil {
+	if m := unknownName.FindStringSubmatch(text); len(m) > 1 {
 		if near := nearest(m[1]); near != "" {
 			return fmt.Sprintf("%s (did you mean %q?)", text, near)
 		}
 		return text + " (librdkafka's CONFIGURATION.md lists them all)"
 	}
-	if m := badFile.FindStringSubmatch(text); m != nil && user[m[1]].text != "" {
+	if m := badFile.FindStringSubmatch(text); len(m) > 1 && user[m[1]].text != "" {
 		return fmt.Sprintf("%s (it is %q: want a file in PEM, or PKCS #12 for ssl.keystore.location; with a password if it has one)", text, user[m[1]].text)
 	}
 	// The client speaks of a property by the older of its names.
