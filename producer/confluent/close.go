@@ -31,6 +31,9 @@ const (
 // Close may be called at any time, before Start too, beside every other method
 // and more than once: later calls wait for the first or for their own ctx.
 func (p *Producer) Close(ctx context.Context) error {
+	if p == nil || p.ended == nil {
+		return nil // not made with New: Start has refused it
+	}
 	p.mu.Lock()
 	first := !p.closing
 	if first {

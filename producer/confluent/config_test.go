@@ -34,7 +34,15 @@ func TestNewRefuses(t *testing.T) {
 		{"large port", []string{"a:65536"}, nil, "from 1 to 65535"},
 
 		{"typing error", nil, kafka.ConfigMap{"sasl.pasword": "sesame"}, `"sasl.pasword"`},
-		{"value", nil, kafka.ConfigMap{"linger.ms": "five"}, "queue.buffering.max.ms"},
+		{"value", nil, kafka.ConfigMap{"linger.ms": "five"}, `property "linger.ms"`},
+		{"value by its other name", nil, kafka.ConfigMap{"queue.buffering.max.ms": "five"}, `property "queue.buffering.max.ms"`},
+		{"value of an enumeration", nil, kafka.ConfigMap{"compression.type": "foo"}, `property "compression.type"`},
+		{"near a name", nil, kafka.ConfigMap{"securty.protocol": "ssl"}, `did you mean "security.protocol"?`},
+		{"near no name", nil, kafka.ConfigMap{"colour": "blue"}, "CONFIGURATION.md"},
+		{"missing CA", nil, kafka.ConfigMap{"security.protocol": "SSL", "ssl.ca.location": "/nonexistent/ca.pem"}, `ssl.ca.location is "/nonexistent/ca.pem", which cannot be read: no such file`},
+		{"missing key", nil, kafka.ConfigMap{"security.protocol": "sasl_ssl", "ssl.key.location": "/nonexistent/key"}, `ssl.key.location is "/nonexistent/key"`},
+		{"directory", nil, kafka.ConfigMap{"security.protocol": "ssl", "ssl.certificate.location": "/"}, "directory"},
+		{"not PEM", nil, kafka.ConfigMap{"security.protocol": "ssl", "ssl.certificate.location": "config_test.go"}, `"config_test.go": want a file in PEM`},
 		{"range", nil, kafka.ConfigMap{"batch.size": 0}, "batch.size"},
 		{"type", nil, kafka.ConfigMap{"batch.size": 1.5}, "batch.size is a float64"},
 		{"type of a secret", nil, kafka.ConfigMap{"sasl.password": []byte("sesame")}, "sasl.password is a []uint8"},
@@ -103,6 +111,9 @@ func TestNewAccepts(t *testing.T) {
 		"standard error":   {"go.logs.channel.enable": false},
 		"token by itself":  {"security.protocol": "sasl_ssl", "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.method": "oidc", "sasl.oauthbearer.client.id": "a", "sasl.oauthbearer.client.secret": "b", "sasl.oauthbearer.token.endpoint.url": "https://localhost:1/"},
 		"secrets, in part": {"security.protocol": "sasl_ssl", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "u", "sasl.password": "p"},
+		"CA of the system": {"security.protocol": "ssl", "ssl.ca.location": "probe"},
+		"CAs in a folder":  {"security.protocol": "ssl", "ssl.ca.location": "."},
+		"file, not used":   {"ssl.ca.location": "/nonexistent"},
 	} {
 		if _, err := New([]string{"localhost"}, &config); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -205,6 +216,49 @@ func TestPrintingShowsNoSecrets(t *testing.T) {
 	p := start(t, []string{"127.0.0.1:1"}, limits(time.Second), nil, &kafka.ConfigMap{"sasl.password": "sesame"})
 	if s := fmt.Sprintf("%v %+v %#v", p, p, p); strings.Contains(s, "sesame") || !strings.Contains(s, "127.0.0.1:1") {
 		t.Errorf("printed as %s", s)
+	}
+}
+
+// A Producer that nobody made is refused and does not panic.
+func TestZeroProducer(t *testing.T) {
+	for _, p := range []*Producer{nil, {}} {
+		if _, err := p.Start(limits(time.Second), nil); err == nil || !strings.Contains(err.Error(), "confluent: this Producer was not made with New") {
+			t.Errorf("Start: %v", err)
+		}
+		if err := p.Close(t.Context()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+}
+
+// Of several errors each line says where it comes from.
+func TestLinesOfErrors(t *testing.T) {
+	_, err := New([]string{"a"}, &kafka.ConfigMap{"retries": 1, "linger.ms": 500})
+	if err == nil || strings.Count(err.Error(), "confluent: ") != 2 || strings.Count(err.Error(), "\n") != 1 {
+		t.Errorf("got %v, want two lines that begin with confluent", err)
+	}
+}
+
+// Nothing is suggested that the client refuses as unknown.
+func TestKnownNames(t *testing.T) {
+	for _, name := range knownNames() {
+		if strings.HasPrefix(name, "go.") {
+			continue
+		}
+		if _, err := kafka.NewProducer(&kafka.ConfigMap{name: "\x00nonsense", "log_level": "nonsense"}); err == nil || strings.Contains(err.Error(), `property: "`+name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for name, want := range map[string]string{
+		"sasl.pasword": "sasl.password", "Security.Protocol": "security.protocol", "ssl.ca.locaton": "ssl.ca.location",
+		"compression.codecs": "compression.codec", "acsk": "", "": "", "something.else": "",
+	} {
+		if got := nearest(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
 	}
 }
 

@@ -83,10 +83,7 @@ func New(brokers []string, config *kafka.ConfigMap) (*Producer, error) {
 	if err := checkSettings(user); err != nil {
 		return nil, err
 	}
-	// The limits are not known yet: those of a small syncer, which contradict
-	// nothing.
-	small := zapkafka.Limits{Records: 1, Bytes: 1, RecordBytes: 1, DeliveryTimeout: time.Minute}
-	if err := probe(configMap(servers, user, small), user); err != nil {
+	if err := probe(configMap(servers, user, smallest), user); err != nil {
 		return nil, err
 	}
 	return &Producer{
@@ -102,6 +99,10 @@ func New(brokers []string, config *kafka.ConfigMap) (*Producer, error) {
 	}, nil
 }
 
+// smallest stands for the limits that New does not know yet. They contradict
+// nothing.
+var smallest = zapkafka.Limits{Records: 1, Bytes: 1, RecordBytes: 1, DeliveryTimeout: time.Minute}
+
 // Start checks the config against the limits and returns what the client holds
 // beside the values. It does not dial, nor build the client, which would dial
 // in the background at once: the first record does. Report is told of what the
@@ -114,6 +115,9 @@ func New(brokers []string, config *kafka.ConfigMap) (*Producer, error) {
 // when the config contradicts the limits; the error names the property. After a
 // failure because of limits or config Start may be called again.
 func (p *Producer) Start(limits zapkafka.Limits, report zapkafka.ErrorHandler) (zapkafka.Overhead, error) {
+	if p == nil || p.ended == nil {
+		return zapkafka.Overhead{}, errors.New("confluent: this Producer was not made with New: the zero value cannot be started")
+	}
 	if err := checkLimits(limits); err != nil {
 		return zapkafka.Overhead{}, err
 	}

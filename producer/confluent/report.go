@@ -50,6 +50,9 @@ func newReporter(report zapkafka.ErrorHandler, timeout time.Duration, user setti
 // event reports an error that the client raised by itself.
 func (l *reporter) event(e kafka.Error) {
 	text := e.Error()
+	if e.Code() == kafka.ErrAllBrokersDown && strings.HasPrefix(text, "0/") {
+		return // it counts while connections are made and unmade
+	}
 	if e.Code() == kafka.ErrAllBrokersDown {
 		text += ": no broker can be reached"
 	}
@@ -83,14 +86,31 @@ func (l *reporter) complain(text string, cause error) {
 		}
 		return r
 	}, what)
-	for _, hangUp := range []string{"Broken pipe", "Disconnected", "Connection reset"} {
-		if strings.Contains(text, hangUp) && !strings.Contains(text, "security.protocol") {
+	if hungUp(text) {
+		if strings.Contains(text, "in state UP") {
+			key = broker(text) + " broke off"
+		} else {
 			key = broker(text) + " hung up"
 			text += " (the broker hung up: does it want another security.protocol, or other credentials?)"
-			break
 		}
 	}
 	l.once(key, &complaint{text: "confluent: " + l.user.redact(text), err: cause})
+}
+
+// hungUp reports whether the text is about a connection that the broker has
+// ended, and leaves open why.
+func hungUp(text string) bool {
+	for _, known := range []string{"security.protocol", "broker listener?"} {
+		if strings.Contains(text, known) {
+			return false
+		}
+	}
+	for _, words := range []string{"Broken pipe", "Disconnected", "Connection reset"} {
+		if strings.Contains(text, words) {
+			return true
+		}
+	}
+	return false
 }
 
 // noToken reports that the client wants a token from a function that there is

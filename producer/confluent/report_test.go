@@ -90,3 +90,29 @@ func TestRedact(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// What is no trouble, and what is trouble of another kind, is not dressed up.
+func TestComplaintsAboutConnections(t *testing.T) {
+	log := newErrorLog()
+	l := newReporter(log.handle, time.Second, nil)
+	l.event(kafka.NewError(kafka.ErrAllBrokersDown, "0/1 brokers are down", false))
+	if errs := log.all(); len(errs) != 0 {
+		t.Errorf("no broker is down, and reported was %v", errs)
+	}
+	l.event(kafka.NewError(kafka.ErrAllBrokersDown, "1/1 brokers are down", false))
+	l.event(kafka.NewError(kafka.ErrTransport, "a:1/1: Disconnected (after 5926ms in state UP)", false))
+	l.event(kafka.NewError(kafka.ErrTransport, "ssl://a:1/1: SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener? (after 2ms in state SSL_HANDSHAKE)", false))
+	errs := log.all()
+	if len(errs) != 3 {
+		t.Fatalf("reported %v", errs)
+	}
+	for _, err := range errs {
+		if strings.Contains(err.Error(), "other credentials") {
+			t.Errorf("asks for credentials: %v", err)
+		}
+	}
+	l.event(kafka.NewError(kafka.ErrTransport, "a:1/1: Disconnected (after 2ms in state APIVERSION_QUERY)", false))
+	if errs = log.all(); len(errs) != 4 || !strings.Contains(errs[3].Error(), "other credentials") {
+		t.Errorf("reported %v", errs)
+	}
+}

@@ -212,6 +212,9 @@ func configMap(servers []string, user settings, limits zapkafka.Limits) kafka.Co
 // probe has the client check the config: it is built without a broker to dial,
 // and freed.
 func probe(conf kafka.ConfigMap, user settings) error {
+	if err := checkFiles(user); err != nil {
+		return err
+	}
 	trial := kafka.ConfigMap{}
 	for name, value := range conf {
 		trial[name] = value
@@ -223,16 +226,17 @@ func probe(conf kafka.ConfigMap, user settings) error {
 	trial["go.logs.channel"] = make(chan kafka.LogEvent, 64)
 	client, err := kafka.NewProducer(&trial)
 	if err != nil {
-		return fmt.Errorf("confluent: %s", user.redact(strings.TrimSpace(err.Error())))
+		return fmt.Errorf("confluent: %s", user.redact(explained(strings.TrimSpace(err.Error()), user)))
 	}
 	client.Close()
 	return nil
 }
 
-// joined makes one error of many.
+// joined makes one error of many, each on a line that says where it comes from.
 func joined(errs []error) error {
-	if len(errs) == 0 {
-		return nil
+	lines := make([]error, len(errs))
+	for i, err := range errs {
+		lines[i] = fmt.Errorf("confluent: %w", err)
 	}
-	return fmt.Errorf("confluent: %w", errors.Join(errs...))
+	return errors.Join(lines...)
 }

@@ -20,7 +20,7 @@ func checkClient(cl *kgo.Client, brokers []string, limits zapkafka.Limits) error
 	var errs []error
 	refuse := func(bad bool, format string, args ...any) {
 		if bad {
-			errs = append(errs, fmt.Errorf(format, args...))
+			errs = append(errs, fmt.Errorf("franz: "+format, args...))
 		}
 	}
 	if seeds := value[[]string](cl, kgo.SeedBrokers); !slices.Equal(seeds, brokers) {
@@ -61,10 +61,7 @@ func checkClient(cl *kgo.Client, brokers []string, limits zapkafka.Limits) error
 	} {
 		refuse(consuming.set, "kgo.%s is set: this client only produces, and leaving a group can hold up Close", consuming.name)
 	}
-	if len(errs) == 0 {
-		return nil
-	}
-	return fmt.Errorf("franz: %w", errors.Join(errs...))
+	return errors.Join(errs...)
 }
 
 // batchFrame is the most that a batch adds to the one value in it.

@@ -25,6 +25,9 @@ const closeGrace = 90 * time.Millisecond
 // and more than once: later calls wait for the first or for their own ctx. The
 // error is nil unless the client could not be closed in time.
 func (p *Producer) Close(ctx context.Context) error {
+	if p == nil || p.ended == nil {
+		return nil // not made with New or Wrap: Start has refused it
+	}
 	p.mu.Lock()
 	first := !p.closing
 	if first {

@@ -1,6 +1,7 @@
 package ibmsarama
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -80,10 +81,19 @@ func TestNewRefusesSettings(t *testing.T) {
 			c.Metadata.Retry.Max = 2
 			c.Metadata.Retry.BackoffFunc = func(int, int) time.Duration { return time.Minute }
 		}, []string{"Metadata.Retry"}},
-		"proxy without dialer": {func(c *sarama.Config) { c.Net.Proxy.Enable = true }, []string{"Net.Proxy.Dialer"}},
-		"invalid":              {func(c *sarama.Config) { c.Net.DialTimeout = 0 }, []string{"Net.DialTimeout must be > 0"}},
-		"no partitioner":       {func(c *sarama.Config) { c.Producer.Partitioner = nil }, []string{"Producer.Partitioner"}},
-		"password missing":     {func(c *sarama.Config) { c.Net.SASL.Enable, c.Net.SASL.User = true, "app" }, []string{"Net.SASL.Password"}},
+		"proxy without dialer":    {func(c *sarama.Config) { c.Net.Proxy.Enable = true }, []string{"Net.Proxy.Dialer"}},
+		"invalid":                 {func(c *sarama.Config) { c.Net.DialTimeout = 0 }, []string{"Net.DialTimeout must be > 0"}},
+		"no partitioner":          {func(c *sarama.Config) { c.Producer.Partitioner = nil }, []string{"Producer.Partitioner"}},
+		"password missing":        {func(c *sarama.Config) { c.Net.SASL.Enable, c.Net.SASL.User = true, "app" }, []string{"Net.SASL.Password"}},
+		"TLS, switched off":       {func(c *sarama.Config) { c.Net.TLS.Config = new(tls.Config) }, []string{"Net.TLS.Config is set and Net.TLS.Enable is false"}},
+		"user, switched off":      {func(c *sarama.Config) { c.Net.SASL.User = "app" }, []string{"Net.SASL.User is set and Net.SASL.Enable is false"}},
+		"password, switched off":  {func(c *sarama.Config) { c.Net.SASL.Password = "sesame" }, []string{"Net.SASL.Password is set and Net.SASL.Enable is false"}},
+		"mechanism, switched off": {func(c *sarama.Config) { c.Net.SASL.Mechanism = sarama.SASLTypePlaintext }, []string{"Net.SASL.Mechanism is set and Net.SASL.Enable is false"}},
+		"SCRAM, switched off": {func(c *sarama.Config) {
+			c.Net.SASL.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return nil }
+		}, []string{"Net.SASL.SCRAMClientGeneratorFunc is set and Net.SASL.Enable is false"}},
+		"token, switched off": {func(c *sarama.Config) { c.Net.SASL.TokenProvider = tokens{} }, []string{"Net.SASL.TokenProvider is set and Net.SASL.Enable is false"}},
+		"defaults of sarama":  {func(c *sarama.Config) { *c = *sarama.NewConfig() }, []string{"Return.Successes is false", "or start from ibmsarama.NewConfig()"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := New([]string{"a:9092"}, with(test.change))
@@ -92,15 +102,68 @@ func TestNewRefusesSettings(t *testing.T) {
 					t.Errorf("got %v, want an error with %q", err, want)
 				}
 			}
+			if err != nil && strings.Contains(err.Error(), "sesame") {
+				t.Errorf("the password is in %q", err)
+			}
 		})
+	}
+}
+
+type tokens struct{}
+
+func (tokens) Token() (*sarama.AccessToken, error) { return &sarama.AccessToken{Token: "t"}, nil }
+
+func TestNewTakesSecurity(t *testing.T) {
+	for name, change := range map[string]func(*sarama.Config){
+		"TLS":      func(c *sarama.Config) { c.Net.TLS.Enable, c.Net.TLS.Config = true, new(tls.Config) },
+		"TLS only": func(c *sarama.Config) { c.Net.TLS.Enable = true },
+		"PLAIN": func(c *sarama.Config) {
+			c.Net.SASL.Enable, c.Net.SASL.User, c.Net.SASL.Password = true, "app", "sesame"
+		},
+		"token": func(c *sarama.Config) {
+			c.Net.SASL.Enable, c.Net.SASL.Mechanism, c.Net.SASL.TokenProvider = true, sarama.SASLTypeOAuth, tokens{}
+		},
+	} {
+		if _, err := New([]string{"a:9092"}, with(change)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A Producer that nobody made is refused and does not panic.
+func TestZeroProducer(t *testing.T) {
+	for _, p := range []*Producer{nil, {}} {
+		if _, err := p.Start(limits(time.Second), nil); err == nil || !strings.Contains(err.Error(), "not made with New or Wrap") {
+			t.Errorf("Start: %v", err)
+		}
+		if err := p.Close(t.Context()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+}
+
+func TestPrintingShowsNoSecrets(t *testing.T) {
+	p := start(t, []string{"127.0.0.1:1"}, limits(time.Second), nil, with(func(c *sarama.Config) {
+		c.Net.SASL.Enable, c.Net.SASL.User, c.Net.SASL.Password = true, "app", "sesame"
+	}))
+	if s := fmt.Sprintf("%v %+v %#v", p, p, p); strings.Contains(s, "sesame") || !strings.Contains(s, "127.0.0.1:1") {
+		t.Errorf("printed as %s", s)
 	}
 }
 
 // A configuration that was made by hand hears of everything at once.
 func TestNewNamesAllSettings(t *testing.T) {
 	_, err := New(nil, sarama.NewConfig())
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for line := range strings.Lines(err.Error()) {
+		if !strings.HasPrefix(line, "ibmsarama: ") {
+			t.Errorf("this line does not say where it comes from: %s", line)
+		}
+	}
 	for _, want := range []string{"no brokers", "Producer.Return.Successes", "Producer.Retry.Max is 3"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
 	}

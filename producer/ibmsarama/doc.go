@@ -35,6 +35,9 @@
 //		return err
 //	}
 //
+//	config.Net.SASL.Enable = true
+//	config.Net.SASL.User = "app"
+//	config.Net.SASL.Password = os.Getenv("KAFKA_PASSWORD")
 //	config.Net.SASL.Mechanism = sarama.SASLTypeSCRAMSHA512
 //	config.Net.SASL.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return new(scramClient) }
 //
@@ -52,6 +55,8 @@
 //     entries would never be sent.
 //   - A Version before that which Kafka 4 brokers speak.
 //   - Metadata.Retry with pauses of more than a second together.
+//   - Net.TLS.Config without Net.TLS.Enable, and a user, password, mechanism or
+//     token in Net.SASL without Net.SASL.Enable: the client would connect without.
 //   - Net.Proxy.Enable without a Dialer, and what Config.Validate refuses.
 //
 // Start refuses a Producer.MaxMessageBytes below the largest entry, and a

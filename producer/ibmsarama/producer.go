@@ -123,6 +123,9 @@ func newProducer(c *sarama.Config) *Producer {
 // when the configuration contradicts the limits; the error names the setting.
 // After a failure because of limits or settings Start may be called again.
 func (p *Producer) Start(limits zapkafka.Limits, report zapkafka.ErrorHandler) (zapkafka.Overhead, error) {
+	if p == nil || p.ended == nil {
+		return zapkafka.Overhead{}, errors.New("ibmsarama: this Producer was not made with New or Wrap: the zero value cannot be started")
+	}
 	if err := errors.Join(checkLimits(limits), checkSizes(p.config, limits)); err != nil {
 		return zapkafka.Overhead{}, err
 	}

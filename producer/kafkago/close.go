@@ -19,6 +19,9 @@ const closeGrace = 90 * time.Millisecond
 // more than once: later calls wait for the first or for their own ctx. The error
 // is nil unless something could not be ended in time.
 func (p *Producer) Close(ctx context.Context) error {
+	if p == nil || p.ended == nil {
+		return nil // not made with New: Start has refused it
+	}
 	p.mu.Lock()
 	first, started := !p.closing, p.started
 	if first {

@@ -566,12 +566,27 @@ func TestTLSAgainstPlainBroker(t *testing.T) {
 	p := start(t, f.addrs, limits(2*time.Second), log, &Config{Transport: &kafka.Transport{TLS: &tls.Config{MinVersion: tls.VersionTLS12}}})
 	rs, o := records(10, numbered)
 	p.Produce(context.Background(), rs)
-	_ = log.wait(t, "a failed TLS handshake", func(error) bool { return true })
+	if err := log.wait(t, "a failed TLS handshake", func(error) bool { return true }); !strings.Contains(err.Error(), "is this a listener without TLS") {
+		t.Errorf("reported %v", err)
+	}
 	o.wantFailed(t, patience, nil)
 	if errs := log.all(); len(errs) > 3 {
 		t.Errorf("%d errors for one cause: %v", len(errs), errs)
 	}
 	t.Log(log.all())
+}
+
+// A broker that is down has nothing to do with a topic.
+func TestBrokerDownIsNamed(t *testing.T) {
+	log := newErrorLog()
+	p := start(t, []string{"127.0.0.1:1"}, limits(time.Second), log, nil)
+	rs, o := records(1, numbered)
+	p.Produce(context.Background(), rs)
+	err := log.wait(t, "a refused connection", func(error) bool { return true })
+	if want := `kafkago: Kafka cannot be reached (topic "logs"): dial tcp 127.0.0.1:1: `; !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %q, want %q", err, want)
+	}
+	o.wantFailed(t, patience, nil)
 }
 
 func TestReportsFew(t *testing.T) {

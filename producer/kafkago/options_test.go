@@ -3,6 +3,7 @@ package kafkago
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"reflect"
 	"strings"
@@ -120,6 +121,25 @@ func TestTransportFields(t *testing.T) {
 		case got.Field(i).IsZero():
 			t.Errorf("field %s is not taken over", f.Name)
 		}
+	}
+}
+
+// A Producer that nobody made is refused and does not panic.
+func TestZeroProducer(t *testing.T) {
+	for _, p := range []*Producer{nil, {}} {
+		if _, err := p.Start(limits(time.Second), nil); err == nil || !strings.Contains(err.Error(), "kafkago: this Producer was not made with New") {
+			t.Errorf("Start: %v", err)
+		}
+		if err := p.Close(context.Background()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+}
+
+func TestPrintingShowsNoSecrets(t *testing.T) {
+	p := start(t, []string{"127.0.0.1:1"}, limits(time.Second), nil, &Config{Transport: &kafka.Transport{SASL: plain.Mechanism{Username: "app", Password: "sesame"}}})
+	if s := fmt.Sprintf("%v %+v %#v", p, p, p); strings.Contains(s, "sesame") || !strings.Contains(s, "127.0.0.1:1") {
+		t.Errorf("printed as %s", s)
 	}
 }
 

@@ -88,6 +88,9 @@ func New(brokers []string, config *Config) (*Producer, error) {
 //
 // It fails when called twice or after Close, and when a limit is not positive.
 func (p *Producer) Start(limits zapkafka.Limits, report zapkafka.ErrorHandler) (zapkafka.Overhead, error) {
+	if p == nil || p.ended == nil {
+		return zapkafka.Overhead{}, errors.New("kafkago: this Producer was not made with New: the zero value cannot be started")
+	}
 	if err := checkLimits(limits); err != nil {
 		return zapkafka.Overhead{}, err
 	}
@@ -104,6 +107,7 @@ func (p *Producer) Start(limits zapkafka.Limits, report zapkafka.ErrorHandler) (
 	p.epoch = time.Now()
 	attempt := requestTimeout(limits.DeliveryTimeout)
 	p.reports = newReporter(report, limits.DeliveryTimeout, attempt, p.config.AllowAutoTopicCreation)
+	p.reports.tls = p.config.Transport.TLS != nil
 	p.timedOut = fmt.Errorf("kafkago: not acknowledged by Kafka within %v: %w", limits.DeliveryTimeout, context.DeadlineExceeded)
 	p.life, p.kill = context.WithCancel(context.Background())
 	p.cluster = newCluster(p.life, p.config.Transport)

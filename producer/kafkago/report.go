@@ -30,6 +30,7 @@ type reporter struct {
 	timeout time.Duration // for how long a record is tried
 	attempt time.Duration // at most, for how long once
 	create  bool          // missing topics are to be created
+	tls     bool          // the client speaks TLS
 
 	mu      sync.Mutex
 	stopped bool
@@ -43,6 +44,7 @@ func newReporter(report zapkafka.ErrorHandler, timeout, attempt time.Duration, c
 // search reports that the partitions of a topic cannot be found.
 func (l *reporter) search(topic string, err error, since time.Duration) {
 	missing := errors.Is(err, kafka.UnknownTopicOrPartition)
+	var op *net.OpError
 	fresh := missing || errors.Is(err, kafka.LeaderNotAvailable)
 	switch {
 	case l.create && fresh && since < creationGrace:
@@ -53,6 +55,9 @@ func (l *reporter) search(topic string, err error, since time.Duration) {
 		}
 		l.tell("unknown topic "+topic, fmt.Errorf("kafkago: topic %q does not exist, or not for this user; %s; a record for it is retried for %v and then given up: %w",
 			topic, what, l.timeout, err))
+	case errors.As(err, &op) && op.Op == "dial":
+		// The topic has nothing to do with it.
+		l.tell(cause(err), fmt.Errorf("kafkago: Kafka cannot be reached (topic %q): %w%s", topic, err, l.hint(err)))
 	default:
 		l.tell(cause(err), fmt.Errorf("kafkago: no partitions known of topic %q: %w%s", topic, err, l.hint(err)))
 	}
@@ -66,6 +71,8 @@ func (l *reporter) partition(topic string, id int, err error) {
 // hint says what is probably meant by errors that do not say it themselves.
 func (l *reporter) hint(err error) string {
 	switch {
+	case errors.Is(err, io.EOF) && l.tls:
+		return " (the broker hung up: is this a listener without TLS, or does it want other credentials?)"
 	case errors.Is(err, io.EOF):
 		return " (the broker hung up: does it want TLS, or other credentials?)"
 	case unanswered(err):

@@ -20,26 +20,24 @@ const recordSlack = 4 << 10
 // for metadata: for as long it does not notice that it was cut off.
 const maxMetadataPause = time.Second
 
-// refusals collects what is wrong, so that all of it is named at once.
+// refusals collects what is wrong, so that all of it is named at once, each on a
+// line that says where it comes from.
 type refusals []error
 
 func (r *refusals) add(bad bool, format string, args ...any) {
 	if bad {
-		*r = append(*r, fmt.Errorf(format, args...))
+		*r = append(*r, fmt.Errorf("shopifysarama: "+format, args...))
 	}
 }
 
 func (r *refusals) err() error {
-	if len(*r) == 0 {
-		return nil
-	}
-	return fmt.Errorf("shopifysarama: %w", errors.Join(*r...))
+	return errors.Join(*r...)
 }
 
 // checkReports refuses the settings with which no outcome would come back.
 func checkReports(c *sarama.Config, r *refusals) {
 	p := &c.Producer
-	r.add(!p.Return.Successes, "Producer.Return.Successes is false: without acknowledgements every delivered entry would count as failed and go to the fallback as well: set it to true")
+	r.add(!p.Return.Successes, "Producer.Return.Successes is false: without acknowledgements every delivered entry would count as failed and go to the fallback as well: set it to true, or start from shopifysarama.NewConfig()")
 	r.add(!p.Return.Errors, "Producer.Return.Errors is false: a failed entry would not be noticed: set it to true")
 	r.add(p.RequiredAcks == sarama.NoResponse, "Producer.RequiredAcks is NoResponse: the brokers would acknowledge nothing, and lost entries would count as delivered: set it to WaitForAll")
 	r.add(p.Flush.Frequency == 0 && (p.Flush.Messages > 0 || p.Flush.Bytes > 0), "Producer.Flush.Messages or Flush.Bytes is set without Flush.Frequency: the last entries would never be sent, and closing would hang: set Flush.Frequency to some milliseconds")
@@ -53,8 +51,9 @@ func checkConfig(c *sarama.Config) error {
 	checkReports(c, &r)
 	p := &c.Producer
 	r.add(p.Idempotent, "Producer.Idempotent is true: sarama's idempotence needs its own retries, with which records are reported minutes after their deadline: set it to false, and let consumers expect an entry twice")
-	r.add(p.Retry.Max > 0 && !p.Idempotent, "Producer.Retry.Max is %d: retries are the adaptor's, above the client, until the deadline of the syncer: set it to 0, or start from NewConfig", p.Retry.Max)
-	r.add(!c.Version.IsAtLeast(oldestVersion), "Version is %v: brokers of Kafka 4 do not speak a protocol that old: set it to %v or later, or start from NewConfig", c.Version, tunedVersion)
+	r.add(p.Retry.Max > 0 && !p.Idempotent, "Producer.Retry.Max is %d: retries are the adaptor's, above the client, until the deadline of the syncer: set it to 0, or start from shopifysarama.NewConfig()", p.Retry.Max)
+	r.add(!c.Version.IsAtLeast(oldestVersion), "Version is %v: brokers of Kafka 4 do not speak a protocol that old: set it to %v or later, or start from shopifysarama.NewConfig()", c.Version, tunedVersion)
+	checkSecurity(c, &r)
 	r.add(c.Net.Proxy.Enable && c.Net.Proxy.Dialer == nil, "Net.Proxy.Enable is true and Net.Proxy.Dialer is nil: set both or none")
 	if pause := metadataPause(c); pause > maxMetadataPause {
 		r.add(true, "Metadata.Retry: the client would pause for %v (Max %d), more than %v: with a broker that is gone, records would be reported too late: set Max to 0, the adaptor asks again", pause, c.Metadata.Retry.Max, maxMetadataPause)
@@ -67,6 +66,29 @@ func checkConfig(c *sarama.Config) error {
 		r.add(true, "%w", err)
 	}
 	return r.err()
+}
+
+// checkSecurity refuses what looks like TLS or a user and is switched off: the
+// client would connect without. Net.SASL.Version and Handshake do not count,
+// sarama.NewConfig() sets them.
+func checkSecurity(c *sarama.Config, r *refusals) {
+	r.add(c.Net.TLS.Config != nil && !c.Net.TLS.Enable, "Net.TLS.Config is set and Net.TLS.Enable is false: entries would be sent without TLS: set both or none")
+	sasl := &c.Net.SASL
+	if sasl.Enable {
+		return
+	}
+	for _, field := range []struct {
+		name string
+		set  bool
+	}{
+		{"User", sasl.User != ""},
+		{"Password", sasl.Password != ""},
+		{"Mechanism", sasl.Mechanism != ""},
+		{"SCRAMClientGeneratorFunc", sasl.SCRAMClientGeneratorFunc != nil},
+		{"TokenProvider", sasl.TokenProvider != nil},
+	} {
+		r.add(field.set, "Net.SASL.%s is set and Net.SASL.Enable is false: the client would not log in: set both or none", field.name)
+	}
 }
 
 // metadataPause sums up the pauses of one question for metadata.

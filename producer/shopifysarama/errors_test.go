@@ -125,3 +125,29 @@ func TestErrorsThatCannotBeCompared(t *testing.T) {
 		}
 	}
 }
+
+// What an error means depends on what the client was told to do.
+func TestHints(t *testing.T) {
+	secure := func(c *sarama.Config) { c.Net.TLS.Enable = true }
+	user := func(c *sarama.Config) {
+		c.Net.SASL.Enable, c.Net.SASL.User, c.Net.SASL.Password = true, "app", "sesame"
+	}
+	caused := fmt.Errorf("%w: connection refused", sarama.ErrOutOfBrokers)
+	for name, test := range map[string]struct {
+		change func(*sarama.Config)
+		err    error
+		want   string
+	}{
+		"hung up":                  {func(*sarama.Config) {}, io.EOF, "does it want TLS, or other credentials?)"},
+		"hung up on TLS":           {secure, io.EOF, "is this a listener without TLS, or does it want other credentials?)"},
+		"SASL, no cause":           {user, sarama.ErrOutOfBrokers, "available brokers to talk to (does this listener take SASL, and this mechanism?)"},
+		"SASL, and a cause":        {user, caused, "connection refused"},
+		"neither, without a cause": {func(*sarama.Config) {}, sarama.ErrOutOfBrokers, "available brokers to talk to"},
+	} {
+		p, log := judged(test.change)
+		_, _ = p.judge(topic, test.err)
+		if errs := log.all(); len(errs) != 1 || !strings.HasSuffix(errs[0].Error(), test.want) {
+			t.Errorf("%s: reported %v, want %q", name, errs, test.want)
+		}
+	}
+}

@@ -31,6 +31,7 @@ type reporter struct {
 	timeout time.Duration // for how long a record is tried
 	create  bool          // the client may create topics
 	tls     bool          // the client speaks TLS
+	sasl    bool          // the client logs in
 	wrapped bool          // the client's retries are all there are
 	secrets []string
 
@@ -46,6 +47,7 @@ func newReporter(report zapkafka.ErrorHandler, timeout time.Duration, c *sarama.
 		timeout: timeout,
 		create:  c.Metadata.AllowAutoTopicCreation,
 		tls:     c.Net.TLS.Enable,
+		sasl:    c.Net.SASL.Enable,
 		seen:    make(map[string]time.Time),
 		unknown: make(map[string]time.Time),
 	}
@@ -86,16 +88,28 @@ func (r *reporter) trouble(topic string, err error) {
 	if !r.first(topic + "\x00" + kind) {
 		return
 	}
-	hint := ""
+	r.report(fmt.Errorf("shopifysarama: topic %q: entries are tried again, each for %v: %w%s", topic, r.timeout, trimmed{err}, r.hint(err)))
+}
+
+// hint says what is probably meant by errors that do not say it themselves.
+func (r *reporter) hint(err error) string {
+	text := err.Error()
+	hungUp := errors.Is(err, io.EOF) || strings.HasSuffix(text, "EOF")
 	switch {
 	case errors.Is(err, sarama.ErrSASLAuthenticationFailed):
-		hint = " (check Net.SASL in the configuration)"
-	case errors.Is(err, io.EOF) || strings.HasSuffix(err.Error(), "EOF"):
-		hint = " (the broker hung up: does it want TLS, or other credentials?)"
-	case r.tls && strings.HasSuffix(err.Error(), "timeout"):
-		hint = " (the broker does not answer: does it speak TLS on this port?)"
+		return " (check Net.SASL in the configuration)"
+	case hungUp && r.tls:
+		return " (the broker hung up: is this a listener without TLS, or does it want other credentials?)"
+	case hungUp:
+		return " (the broker hung up: does it want TLS, or other credentials?)"
+	case r.tls && strings.HasSuffix(text, "timeout"):
+		return " (the broker does not answer: does it speak TLS on this port?)"
+	case r.sasl && strings.HasSuffix(text, sarama.ErrOutOfBrokers.Error()):
+		// Without a cause behind it: that a broker refuses the handshake, as one
+		// does whose listener is without SASL, the client keeps to itself.
+		return " (does this listener take SASL, and this mechanism?)"
 	}
-	r.report(fmt.Errorf("shopifysarama: topic %q: entries are tried again, each for %v: %w%s", topic, r.timeout, trimmed{err}, hint))
+	return ""
 }
 
 // trimmed is an error without the name of this package in front.
