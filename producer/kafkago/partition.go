@@ -205,7 +205,7 @@ func (p *Producer) failed(q *partition, items []item, err error) {
 	switch {
 	case errors.Is(unknown, kafka.UnknownTopicOrPartition):
 		p.reports.search(q.topic.name, unknown, creationGrace)
-	case failures >= 3 || unanswered(err):
+	case failures >= 3 || unanswered(err) || mayBeStored(err):
 		p.reports.partition(q.topic.name, q.id, err)
 	}
 	if !empty {
