@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // Done says that entries are in Kafka. They may come in any order. An error is
@@ -169,13 +170,23 @@ func (s *Spool) finishLocked(g *stored) error {
 
 func (s *Spool) syncMovedLocked() error {
 	for _, l := range []*lineFile{s.rejected, s.quarantined} {
-		if l == nil || !l.dirty {
+		// A Sync that is under way has taken the mark, and is not done yet.
+		if l == nil || !l.dirty && !s.syncing {
 			continue
 		}
 		if err := l.f.Sync(); err != nil {
 			return fmt.Errorf("sync %q: %w: rejected or damaged entries may not survive a crash of the machine", l.path, cause(err))
 		}
 		l.dirty = false
+	}
+	// One that was closed in between, as its end was torn or it was renamed.
+	for _, path := range s.unsynced {
+		if name := filepath.Base(path); name != rejectedName && name != quarantineName {
+			continue
+		}
+		if err := s.syncPath(path); err != nil {
+			return fmt.Errorf("sync %q: %w", path, cause(err))
+		}
 	}
 	for _, dir := range s.newNames {
 		if dir != s.dir {

@@ -79,6 +79,7 @@ type Spool struct {
 	backlogs    []*backlog       // own, and those of adopted directories
 	replays     map[*Replay]bool // not closed yet
 	counted     time.Time        // when size was last taken from the directory
+	syncing     bool             // a Sync is between taking the marks and its end
 	unsynced    []string         // files closed before they were synced
 	newNames    []string         // directories in which names appeared since the last sync
 }

@@ -34,12 +34,14 @@ func (s *Spool) Sync() error {
 		return nil
 	}
 	p := s.pendingLocked()
+	s.syncing = true
 	s.mu.Unlock()
 
 	failed, err := s.work(p)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.syncing = false
 	s.againLocked(failed)
 	return err
 }
