@@ -28,6 +28,7 @@ type stored struct {
 	number  uint64
 	live    *segment // nil once it is not written any more
 	dropped bool     // not in the backlog any more
+	topic   string   // of plain lines, in case the index is missing; if we wrote it
 
 	surveyed bool // the cursor was read
 	counted  bool // left is known

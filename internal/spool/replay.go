@@ -283,6 +283,9 @@ func (r *Replay) read(g *stored, batch []Pending, maxEntries int, maxBytes int64
 		if e.Topic == "" {
 			e.Topic = r.reader.Topic()
 		}
+		if e.Topic == "" {
+			e.Topic = g.topic
+		}
 		batch = append(batch, Pending{Entry: e, Position: Position{segment: g.number, offset: e.Offset}})
 	}
 	return batch, nil

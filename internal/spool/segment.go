@@ -29,7 +29,7 @@ func createSegment(fsys fileSystem, dir string, number uint64, topic string, now
 		return nil, err
 	}
 	g := &segment{number: number, topic: topic, created: now, text: text}
-	g.stored = &stored{number: number, live: g, surveyed: true, counted: true}
+	g.stored = &stored{number: number, topic: topic, live: g, surveyed: true, counted: true}
 	return g, nil
 }
 
