@@ -67,7 +67,7 @@ func (s *Spool) othersLocked() ([]string, error) {
 func (s *Spool) adoptLocked(dir string) (*backlog, error) {
 	numbers, only, err := s.segmentsIn(dir)
 	// Most are in use, or empty: these are left without touching the lock.
-	if err != nil || len(numbers) == 0 && !(only && dir != s.root) {
+	if err != nil || len(numbers) == 0 && (!only || dir == s.root) {
 		return nil, ignoreMissing(err)
 	}
 	lock, err := acquire(filepath.Join(dir, lockName))

@@ -10,7 +10,7 @@ import (
 // countBudget is how much text Open reads to count lines that no index
 // describes. Segments that would take more are counted when replay comes to
 // them.
-const countBudget = DefaultSegmentBytes
+const countBudget = 2 * DefaultSegmentBytes
 
 // count returns how many entries, and parts that are none, Next would return
 // from here on; a part of which the index knows the number of entries counts as
@@ -36,10 +36,10 @@ func (r *Reader) count(budget int64) (n int64, first time.Time, ok bool, err err
 			return n, first, true, nil
 		}
 		budget -= end - r.pos
-		r.countRead += end - r.pos
 		if budget < 0 {
 			return 0, time.Time{}, false, nil
 		}
+		r.countRead += end - r.pos
 		lines, err := countLines(r.text, r.pos, end)
 		if err != nil {
 			return 0, time.Time{}, false, fmt.Errorf("read fallback file %q: %w", r.path, cause(err))

@@ -30,17 +30,15 @@ type slot struct {
 	tail     uint32 // checksum of the text before offset, see tailOf
 }
 
-func (s slot) append(dst []byte) []byte {
-	start := len(dst)
-	dst = append(dst, 0, 0, 0, 0)
-	dst = append(dst, cursorMagic...)
-	dst = binary.LittleEndian.AppendUint64(dst, s.number)
-	dst = binary.LittleEndian.AppendUint64(dst, s.sequence)
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(s.offset))
-	dst = binary.LittleEndian.AppendUint32(dst, s.tail)
-	dst = binary.LittleEndian.AppendUint32(dst, 0) // flags
-	binary.LittleEndian.PutUint32(dst[start:], crc32.Checksum(dst[start+4:], castagnoli))
-	return dst
+func (s slot) encode() []byte {
+	b := make([]byte, slotBytes) // the flags, at its end, are 0
+	copy(b[4:], cursorMagic)
+	binary.LittleEndian.PutUint64(b[8:], s.number)
+	binary.LittleEndian.PutUint64(b[16:], s.sequence)
+	binary.LittleEndian.PutUint64(b[24:], uint64(s.offset))
+	binary.LittleEndian.PutUint32(b[32:], s.tail)
+	binary.LittleEndian.PutUint32(b, crc32.Checksum(b[4:], castagnoli))
+	return b
 }
 
 // readSlot reads a slot. It knows nothing of the segment.
@@ -156,7 +154,7 @@ func (c *cursorFile) write(number uint64, state cursorState, offset int64) (curs
 		s := slot{number: number, sequence: state.sequence + 1, offset: offset, tail: tail}
 		var n int
 		at := int64(state.next) * slotBytes
-		n, err = c.f.WriteAt(s.append(nil), at)
+		n, err = c.f.WriteAt(s.encode(), at)
 		if end := at + int64(n); end > state.size {
 			state.size = end
 		}

@@ -17,7 +17,7 @@ func TestCursorToTheByte(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := hex.EncodeToString(slot{number: 2, sequence: 3, offset: 4, tail: tail}.append(nil))
+	got := hex.EncodeToString(slot{number: 2, sequence: 3, offset: 4, tail: tail}.encode())
 	if want := "672203bf" + "5a4b4301" + "0200000000000000" + "0300000000000000" + "0400000000000000" + "7426765f" + "00000000"; got != want {
 		t.Errorf("slot\n got %s\nwant %s", got, want)
 	}
@@ -29,7 +29,7 @@ func slotFor(number, sequence uint64, text string, offset int64) string {
 	if err != nil {
 		panic(err)
 	}
-	return string(slot{number: number, sequence: sequence, offset: offset, tail: tail}.append(nil))
+	return string(slot{number: number, sequence: sequence, offset: offset, tail: tail}.encode())
 }
 
 func TestCursorIsBelieved(t *testing.T) {
@@ -178,7 +178,7 @@ func FuzzCursor(f *testing.F) {
 		if err != nil || s.offset != c.offset || s.number != 1 || s.sequence > c.sequence {
 			t.Fatalf("cursor %+v from slot %+v, %v", c, s, err)
 		}
-		if again := s.append(nil); !bytes.Equal(again[:36], file[i*slotBytes:][:36]) && !seal {
+		if again := s.encode(); !bytes.Equal(again[:36], file[i*slotBytes:][:36]) && !seal {
 			// The flags are anybody's; all else comes back as it was.
 			t.Fatalf("slot %x came back as %x", file[i*slotBytes:][:slotBytes], again)
 		}

@@ -213,11 +213,11 @@ func (r *Replay) open(g *stored, text, index int64) error {
 		s.mu.Unlock()
 		return nil
 	}
-	surveyed, counted := g.surveyed, g.counted
+	known := g.surveyed && g.counted
 	err := s.mayReplayLocked(r.b)
 	s.mu.Unlock()
 	r.closeReaderLocked()
-	if err == nil && !(surveyed && counted) {
+	if err == nil && !known {
 		err = r.surveyNow(g)
 	}
 	var reader *storedReader

@@ -21,7 +21,7 @@ import (
 // who reads the files; in the end every entry was acknowledged, rejected, evicted
 // or spoilt by a crash.
 func TestReplayProperty(t *testing.T) {
-	seeds := 60
+	seeds := 40
 	if testing.Short() {
 		seeds = 20
 	}
@@ -365,13 +365,14 @@ func (l *lives) onFile() uint64 {
 			if errors.Is(err, io.EOF) {
 				break
 			}
-			if errors.As(err, &d) {
+			switch {
+			case errors.As(err, &d):
 				if d.Offset+d.Length > l.begun[number] || d.Length == 0 {
 					sum += d.Entries
 				}
-			} else if err != nil {
+			case err != nil:
 				l.t.Fatal(err)
-			} else if e.Offset+e.Length > l.begun[number] && !l.settled[Position{number, e.Offset}] {
+			case e.Offset+e.Length > l.begun[number] && !l.settled[Position{number, e.Offset}]:
 				sum++
 			}
 		}
