@@ -38,6 +38,8 @@ type stored struct {
 	size   int64 // of the text, once it is not live
 	state  cursorState
 	cursor int64 // all before it is done; may be ahead of state.offset
+	high   int64 // all behind was never with a caller
+	begun  int64 // all before was perhaps given to Kafka by a Replay before this one
 	file   *cursorFile
 
 	// What is behind cursor: done and moved are settled, flights are with the
@@ -187,6 +189,7 @@ func (s *Spool) surveyedLocked(g *stored, v survey) {
 	if !g.surveyed {
 		g.surveyed = true
 		g.state, g.cursor, g.readTo, g.size = v.state, v.state.offset, v.state.offset, v.size
+		g.high, g.begun = v.state.high, v.state.high
 	}
 	if !g.counted && v.ok {
 		g.counted, g.left, g.oldest = true, v.left, v.first

@@ -13,7 +13,7 @@ import (
 const (
 	cursorExt   = ".cursor"
 	cursorMagic = "ZKC\x01" // its last byte is the version
-	slotBytes   = 40
+	slotBytes   = 48
 	cursorBytes = 2 * slotBytes
 
 	// tailBytes is how much of the text before the cursor a slot has a checksum
@@ -27,6 +27,7 @@ type slot struct {
 	number   uint64 // of the segment
 	sequence uint64 // the higher one is the newer
 	offset   int64  // all before it is done with
+	high     int64  // all behind it was never given to Kafka
 	tail     uint32 // checksum of the text before offset, see tailOf
 }
 
@@ -36,7 +37,8 @@ func (s slot) encode() []byte {
 	binary.LittleEndian.PutUint64(b[8:], s.number)
 	binary.LittleEndian.PutUint64(b[16:], s.sequence)
 	binary.LittleEndian.PutUint64(b[24:], uint64(s.offset))
-	binary.LittleEndian.PutUint32(b[32:], s.tail)
+	binary.LittleEndian.PutUint64(b[32:], uint64(s.high))
+	binary.LittleEndian.PutUint32(b[40:], s.tail)
 	binary.LittleEndian.PutUint32(b, crc32.Checksum(b[4:], castagnoli))
 	return b
 }
@@ -55,7 +57,8 @@ func readSlot(b []byte) (slot, error) {
 		number:   binary.LittleEndian.Uint64(b[8:]),
 		sequence: binary.LittleEndian.Uint64(b[16:]),
 		offset:   int64(binary.LittleEndian.Uint64(b[24:])),
-		tail:     binary.LittleEndian.Uint32(b[32:]),
+		high:     int64(binary.LittleEndian.Uint64(b[32:])),
+		tail:     binary.LittleEndian.Uint32(b[40:]),
 	}
 	if s.offset < 0 {
 		return slot{}, errors.New("the cursor is before the beginning")
@@ -94,6 +97,7 @@ func (s slot) fits(number uint64, text io.ReaderAt, size int64) bool {
 // cursorState is what is known of a cursor file.
 type cursorState struct {
 	offset   int64
+	high     int64  // the highest there is, believed or not
 	sequence uint64 // of the newest slot, believed or not
 	next     int    // the slot to write, 0 or 1: not the one that offset is from
 	size     int64  // of the file
@@ -112,6 +116,9 @@ func decodeCursor(b []byte, number uint64, text io.ReaderAt, size int64) cursorS
 		}
 		if s.sequence > c.sequence {
 			c.sequence = s.sequence
+		}
+		if s.number == number && s.high > c.high {
+			c.high = s.high
 		}
 		if s.sequence >= believed && s.fits(number, text, size) {
 			believed, c.offset, c.next = s.sequence, s.offset, 1-i
@@ -146,12 +153,13 @@ type cursorFile struct {
 	text file // the segment
 }
 
-// write writes the next slot and returns the state with it. When it fails the
+// write writes the next slot, which says that all before offset is done with and
+// nothing behind high was begun, and returns the state with it. When it fails the
 // slot before is still there, as the next write goes to the same place again.
-func (c *cursorFile) write(number uint64, state cursorState, offset int64) (cursorState, error) {
+func (c *cursorFile) write(number uint64, state cursorState, offset, high int64) (cursorState, error) {
 	tail, err := tailOf(c.text, offset)
 	if err == nil {
-		s := slot{number: number, sequence: state.sequence + 1, offset: offset, tail: tail}
+		s := slot{number: number, sequence: state.sequence + 1, offset: offset, high: high, tail: tail}
 		var n int
 		at := int64(state.next) * slotBytes
 		n, err = c.f.WriteAt(s.encode(), at)
@@ -162,7 +170,8 @@ func (c *cursorFile) write(number uint64, state cursorState, offset int64) (curs
 	if err != nil {
 		return state, fmt.Errorf("write cursor %q: %w: what was replayed may be replayed again after a restart", c.path, cause(err))
 	}
-	state.offset, state.sequence, state.next = offset, state.sequence+1, 1-state.next
+	state.offset, state.high = offset, high
+	state.sequence, state.next = state.sequence+1, 1-state.next
 	return state, nil
 }
 

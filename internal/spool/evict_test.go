@@ -134,6 +134,19 @@ func TestEvictionThatFails(t *testing.T) {
 	}
 }
 
+// TestEvictionSparesTheLive has no other segment to delete.
+func TestEvictionSparesTheLive(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir, Options{MaxBytes: 4000, Evict: true})
+	mustAppend(t, s, "a")
+	n, err := s.Append(batchOf(strings.Repeat("b", 100), strings.Repeat("c", 4000)))
+	if n != 1 || !errors.Is(err, ErrFull) {
+		t.Errorf("Append of more than the cap: %d, %v; want what fits", n, err)
+	}
+	wantValues(t, dir, "a", strings.Repeat("b", 100))
+	wantStats(t, s, "stored=2 onfile=2")
+}
+
 func TestFilesTakenAwayCountAsEvicted(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, dir, Options{SegmentBytes: 1})

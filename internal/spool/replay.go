@@ -22,6 +22,8 @@ func (p Position) String() string { return fmt.Sprintf("%s+%d", segmentName(p.se
 type Pending struct {
 	// Entry is what is on file. Its Topic is the one of the segment for entries
 	// that have none of their own; empty if the segment's is not known.
+	// PossiblyDuplicate is also set if a Replay that has ended since, in an
+	// earlier process or in this one, had the entry out.
 	Entry
 	// Position is what Done, Reject and Again are told.
 	Position Position
@@ -208,8 +210,9 @@ func (r *Replay) choose() (g *stored, text, index int64, err error) {
 func (r *Replay) open(g *stored, text, index int64) error {
 	s := r.s
 	s.mu.Lock()
-	if r.reader != nil && r.of == g && r.rewinds == g.rewinds && (r.final || g.live != nil) {
-		// To the end of what it was opened for, first.
+	if r.reader != nil && r.of == g && r.rewinds == g.rewinds {
+		// To the end of what it was opened for, first. A segment that has grown
+		// or was ended since is opened anew then.
 		s.mu.Unlock()
 		return nil
 	}
@@ -328,6 +331,12 @@ func (r *Replay) take(g *stored, batch []Pending, n int) []Pending {
 			g.flights = map[int64]flight{}
 		}
 		g.flights[e.Offset] = flight{end: end, time: e.Time}
+		if g.high < end {
+			g.high = end // tidy writes it down before the caller has them
+		}
+		if e.Offset < g.begun {
+			e.PossiblyDuplicate = true
+		}
 		if !e.Indexed {
 			unindexed++
 		}
@@ -415,7 +424,7 @@ func (r *Replay) Close() error {
 		for offset := range g.flights {
 			g.rewind(offset)
 		}
-		g.flights = nil
+		g.flights, g.begun = nil, g.high
 	}
 	s.releaseLocked(r)
 	return nil

@@ -25,7 +25,7 @@ func resealedCursor(file, text []byte) []byte {
 			if err != nil {
 				panic(err)
 			}
-			binary.LittleEndian.PutUint32(b[32:], tail)
+			binary.LittleEndian.PutUint32(b[40:], tail)
 		}
 		binary.LittleEndian.PutUint32(b, crc32.Checksum(b[4:], castagnoli))
 	}

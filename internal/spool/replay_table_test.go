@@ -328,6 +328,32 @@ func TestQuarantineThatFails(t *testing.T) {
 	wantStats(t, s, "inherited=9 replayed=7 quarantined=2")
 }
 
+// TestQuarantineOfNothingThatFails is about entries of which the index knows and
+// no byte is there: not to be forgotten either.
+func TestQuarantineOfNothingThatFails(t *testing.T) {
+	dir, fsys := t.TempDir(), newFaultFS()
+	writeSpoilable(t, dir)
+	shorten(t, segmentPath(dir, 1, textExt), 2)
+	now := firstTime
+	s := mustOpen(t, dir, Options{fs: fsys, now: func() time.Time { return now }})
+	r := mustReplay(t, s)
+	fsys.set(func(f *faultFS) { f.room, f.roomFor = 0, quarantineName })
+	batch, err := r.Next(10, all)
+	if !errors.Is(err, errNoSpace) {
+		t.Errorf("Next: %v", err)
+	}
+	done(t, r, batch...)
+	wantStats(t, s, "inherited=6 replayed=5 onfile=1")
+	fsys.set(func(f *faultFS) { f.room = -1 })
+	now = now.Add(retryEvery)
+	next(t, r, 10)
+	wantStats(t, s, "inherited=6 replayed=5 quarantined=1")
+	wantAside(t, dir+"/"+quarantineName, 1)
+	if got := filesIn(t, dir); got != quarantineName {
+		t.Errorf("left behind: %q", got)
+	}
+}
+
 // TestDeletionThatFails repeats nothing, and deletes later.
 func TestDeletionThatFails(t *testing.T) {
 	dir, fsys := t.TempDir(), newFaultFS()
@@ -338,8 +364,9 @@ func TestDeletionThatFails(t *testing.T) {
 	mustAppend(t, s, "a")
 	batch := next(t, r, 10)
 	fsys.set(func(f *faultFS) {
-		f.fail = func(op, _ string) error {
-			if op == "remove" {
+		f.fail = func(op, name string) error {
+			// Only the text stays: the cursor must not go without it.
+			if op == "remove" && strings.HasSuffix(name, textExt) {
 				return errReadOnly
 			}
 			return nil
@@ -357,5 +384,42 @@ func TestDeletionThatFails(t *testing.T) {
 	next(t, r, 10)
 	if got := filesIn(t, dir); got != "" {
 		t.Errorf("left behind: %q", got)
+	}
+}
+
+// TestTornLineThatStays is what a full disk left behind the last whole line, and
+// could not be cut off. It is found without another Append.
+func TestTornLineThatStays(t *testing.T) {
+	for _, before := range []string{"", "a"} {
+		t.Run("after "+before, func(t *testing.T) {
+			dir, fsys := t.TempDir(), newFaultFS()
+			s := mustOpen(t, dir, Options{fs: fsys})
+			if before != "" {
+				mustAppend(t, s, before)
+			}
+			fsys.set(func(f *faultFS) {
+				f.room, f.roomFor = 3, textExt
+				f.fail = func(op, _ string) error {
+					if op == "truncate" {
+						return errIO
+					}
+					return nil
+				}
+			})
+			if n, err := s.Append(batchOf("torn")); n != 0 || err == nil {
+				t.Fatal(n, err)
+			}
+			fsys.set(func(f *faultFS) { f.room, f.fail = -1, nil })
+			r := mustReplay(t, s)
+			for i := 0; i < 3; i++ {
+				done(t, r, next(t, r, 10)...)
+			}
+			if st := s.Stats(); st.Inherited != 1 || st.Quarantined != 1 || st.OnFile != 0 || st.Replayed != st.Stored {
+				t.Errorf("stats %+v", st)
+			}
+			if got := filesIn(t, dir); got != quarantineName {
+				t.Errorf("left behind: %q", got)
+			}
+		})
 	}
 }

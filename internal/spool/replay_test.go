@@ -3,9 +3,12 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io"
+	"math/rand"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -159,12 +162,12 @@ func TestReplayOfWhatIsWritten(t *testing.T) {
 	// Out of order: nothing may be passed over on file.
 	done(t, r, rest[1])
 	wantStats(t, s, "stored=3 replayed=1 onfile=2")
-	if got := filesIn(t, dir); got != "1.idx 1.log" {
-		t.Errorf("files %q: the cursor moved before the first entry was done", got)
+	if got := cursorOf(t, dir, 1); got != 0 {
+		t.Errorf("the cursor is at %d before the first entry was done", got)
 	}
 	done(t, r, first[0])
-	if got := filesIn(t, dir); got != "1.cursor 1.idx 1.log" {
-		t.Errorf("files %q, want a cursor", got)
+	if got := cursorOf(t, dir, 1); got != 2 {
+		t.Errorf("the cursor is at %d, want it behind the first entry", got)
 	}
 	// All done: the segment goes, though it was open for writing.
 	done(t, r, rest[0])
@@ -276,6 +279,63 @@ func TestReject(t *testing.T) {
 	}
 }
 
+// cursorOf is the offset on file.
+func cursorOf(t testing.TB, dir string, number uint64) int64 {
+	t.Helper()
+	text, err := os.Open(segmentPath(dir, number, textExt))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer text.Close()
+	c, err := readCursor(osFS{}, segmentPath(dir, number, cursorExt), number, text, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.offset
+}
+
+// TestMarkedAsPossiblyDuplicate restarts with entries that were with the caller.
+func TestMarkedAsPossiblyDuplicate(t *testing.T) {
+	for _, end := range []string{"crash", "close", "replay closed", "machine crash"} {
+		t.Run(end, func(t *testing.T) {
+			dir := t.TempDir()
+			s := mustOpen(t, dir, Options{})
+			r := mustReplay(t, s)
+			mustAppend(t, s, "a", "b", "c", "d")
+			batch := next(t, r, 3)
+			done(t, r, batch[0])
+			switch end {
+			case "close":
+				mustClose(t, s)
+			case "replay closed":
+				if err := r.Close(); err != nil {
+					t.Fatal(err)
+				}
+			default:
+				crash(s)
+			}
+			want := "b?c?d"
+			if end == "machine crash" { // the tail is another: all again
+				overwrite(t, segmentPath(dir, 1, textExt), 0, "X")
+				want = "X?b?c?d"
+			}
+			if end != "replay closed" {
+				s = mustOpen(t, dir, Options{})
+			}
+			got := ""
+			for _, e := range next(t, mustReplay(t, s), 10) {
+				got += string(e.Value)
+				if e.PossiblyDuplicate {
+					got += "?"
+				}
+			}
+			if got != want {
+				t.Errorf("replayed %q, want %q", got, want)
+			}
+		})
+	}
+}
+
 // TestReplayBehindTheWriter replays while others append, and sees each entry
 // once and whole.
 func TestReplayBehindTheWriter(t *testing.T) {
@@ -297,6 +357,7 @@ func TestReplayBehindTheWriter(t *testing.T) {
 		}()
 	}
 	landing := make(chan []Pending, 16)
+	rnd, back := rand.New(rand.NewSource(1)), map[string]bool{}
 	wg.Add(1)
 	go func() {
 		defer wg.Done()
@@ -305,21 +366,22 @@ func TestReplayBehindTheWriter(t *testing.T) {
 			for i := range batch { // from behind: acknowledgements come in any order
 				positions = append(positions, batch[len(batch)-1-i].Position)
 			}
+			if first := string(batch[0].Value); rnd.Intn(4) == 0 && !back[first] {
+				back[first] = true // and some are given back, once
+				r.Again(batch[0].Position)
+				positions = positions[:len(positions)-1]
+			}
 			if err := r.Done(positions...); err != nil {
 				t.Error(err)
 			}
 		}
 	}()
-	seen, last := map[string]int{}, map[string]string{}
+	seen := map[string]int{}
 	deadline := time.Now().Add(time.Minute)
-	for len(seen) < 2*writers*batches && time.Now().Before(deadline) {
+	for s.Stats().Replayed < 2*writers*batches && time.Now().Before(deadline) {
 		batch := next(t, r, 7)
 		for _, e := range batch {
-			v := strings.TrimRight(string(e.Value), "x")
-			if seen[v]++; seen[v] > 1 {
-				t.Errorf("%q came twice", v)
-			}
-			last[v[:1]] = v
+			seen[string(e.Value)]++
 		}
 		if len(batch) > 0 {
 			landing <- batch
@@ -328,9 +390,120 @@ func TestReplayBehindTheWriter(t *testing.T) {
 	}
 	close(landing)
 	wg.Wait()
+	for v, n := range seen {
+		if n != 1 && (n != 2 || !back[v]) {
+			t.Errorf("%q came %d times, given back: %v", v, n, back[v])
+		}
+	}
 	next(t, r, 1)
 	wantStats(t, s, fmt.Sprintf("stored=%d replayed=%d", 2*writers*batches, 2*writers*batches))
 	if got := filesIn(t, s.Dir()); got != "" {
 		t.Errorf("left behind: %q", got)
+	}
+}
+
+// TestReaderStopsAtTheKnownEnd opens a segment of which the writer says how far
+// it is whole.
+func TestReaderStopsAtTheKnownEnd(t *testing.T) {
+	dir := t.TempDir()
+	path := segmentPath(dir, 1, textExt)
+	write(t, path, "a\nb\nbeing writ")
+	f, err := openStored(osFS{}, path, 4, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got := ""
+	damage, err := readFile(f.Reader, func(e Entry) error {
+		got += string(e.Value)
+		return nil
+	})
+	if got != "ab" || len(damage) != 0 || err != nil {
+		t.Errorf("read %q, %v, %v", got, damage, err)
+	}
+	if _, err := openStored(osFS{}, path, 100, 0); !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), path) {
+		t.Errorf("opened beyond its end: %v", err)
+	}
+}
+
+// TestLinesOfSomebodyElse has somebody write into the segment that we write.
+func TestLinesOfSomebodyElse(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir, Options{})
+	mustAppend(t, s, "a")
+	extend(t, segmentPath(dir, 1, textExt), "x\ny\nz\n")
+	mustAppend(t, s, "b") // in a segment of its own
+	// That there is more is known, not how much.
+	wantStats(t, s, "inherited=1 stored=2 onfile=3")
+	r := mustReplay(t, s)
+	batch := next(t, r, 10)
+	if got := valuesOf(batch); got != "a|x|y|z|b" {
+		t.Errorf("replayed %q", got)
+	}
+	done(t, r, batch...)
+	next(t, r, 1)
+	wantStats(t, s, "inherited=3 stored=2 replayed=5")
+}
+
+// TestShortenedByOthers loses entries under the eyes of the replay.
+func TestShortenedByOthers(t *testing.T) {
+	dir := t.TempDir()
+	now := firstTime
+	s := mustOpen(t, dir, Options{now: func() time.Time { return now }})
+	mustAppend(t, s, "a", "b", "c")
+	r := mustReplay(t, s)
+	batch := next(t, r, 1)
+	if err := os.Truncate(segmentPath(dir, 1, textExt), 4); err != nil {
+		t.Fatal(err)
+	}
+	more, err := r.Next(10, all)
+	if len(more) > 0 && valuesOf(more) != "b|c" { // read before it was cut
+		t.Errorf("replayed %q, %v", valuesOf(more), err)
+	}
+	mustAppend(t, s, "d")
+	now = now.Add(retryEvery)
+	for i := 0; i < 3; i++ {
+		batch = append(batch, append(more, next(t, r, 10)...)...)
+		done(t, r, batch...)
+		batch, more = nil, nil
+		now = now.Add(retryEvery)
+	}
+	st := s.Stats()
+	wantBalance(t, st)
+	if st.OnFile != 0 || filesIn(t, dir) != "" && filesIn(t, dir) != quarantineName {
+		t.Errorf("in the end %+v, files %s", st, filesIn(t, dir))
+	}
+}
+
+// TestDeletionWaitsForSync ends a segment while a Sync of the rejected file has
+// begun and not ended.
+func TestDeletionWaitsForSync(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), Options{})
+	r := mustReplay(t, s)
+	mustAppend(t, s, "a", "b")
+	batch := next(t, r, 10)
+	if err := r.Reject(batch[0], "refused"); err != nil {
+		t.Fatal(err)
+	}
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	var syncs atomic.Int32
+	s.mu.Lock()
+	s.rejected.f = &slowFile{s.rejected.f, func() {
+		if syncs.Add(1) == 1 {
+			close(begun)
+			<-goOn
+		}
+	}}
+	s.mu.Unlock()
+	ended := make(chan error)
+	go func() { ended <- s.Sync() }()
+	<-begun
+	done(t, r, batch[1])
+	if syncs.Load() != 2 || filesIn(t, s.Dir()) != rejectedName {
+		t.Errorf("%d syncs, files %q: the segment went on the word of a Sync that was under way", syncs.Load(), filesIn(t, s.Dir()))
+	}
+	close(goOn)
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

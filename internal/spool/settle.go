@@ -228,13 +228,14 @@ func (s *Spool) safeCursorLocked(g *stored) (int64, error) {
 	return g.movedFrom, nil
 }
 
-// saveCursorLocked writes the cursor if it has moved.
+// saveCursorLocked writes the cursor if it has moved, or if entries were given
+// out of which the file does not know yet that Kafka may have them.
 func (s *Spool) saveCursorLocked(g *stored) error {
-	if g.cursor <= g.state.offset || g.dropped {
+	if g.dropped || g.cursor <= g.state.offset && g.high <= g.state.high {
 		return nil
 	}
 	to, syncErr := s.safeCursorLocked(g)
-	if to <= g.state.offset {
+	if to <= g.state.offset && g.high <= g.state.high {
 		return syncErr
 	}
 	if g.file == nil {
@@ -250,7 +251,7 @@ func (s *Spool) saveCursorLocked(g *stored) error {
 		g.file = c
 	}
 	before := g.state.size
-	state, err := g.file.write(g.number, g.state, to)
+	state, err := g.file.write(g.number, g.state, to, g.high)
 	g.state = state
 	if g.backlog.own {
 		s.size.Add(g.state.size - before)
