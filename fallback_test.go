@@ -221,7 +221,7 @@ func TestFallbackBatches(t *testing.T) {
 	if n, err := f.rejectBatch(spool.Batch{Text: line, Ends: []uint32{uint32(len(line))}}); n != 1 || err != nil {
 		t.Errorf("rejectBatch: %d, %v", n, err)
 	}
-	if stats := f.Stats(); stats.Stored != 2 || stats.Rejected != 1 {
+	if stats := f.Stats(); stats.Stored != 2 || stats.Oversize != 1 {
 		t.Errorf("stats %+v, want 2 stored and 1 rejected", stats)
 	}
 }

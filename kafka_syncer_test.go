@@ -461,7 +461,7 @@ func TestOversizeEntriesAreInTheRejectedFile(t *testing.T) {
 	if _, err := s.Write(line200); err != nil { // after Shutdown: the same
 		t.Fatal(err)
 	}
-	if st := f.Stats(); st.Rejected != 2 || st.Stored != 0 {
+	if st := f.Stats(); st.Oversize != 2 || st.Rejected != 0 || st.Stored != 0 {
 		t.Errorf("%+v, want 2 rejected", st)
 	}
 	checkBalance(t, s.Stats())
