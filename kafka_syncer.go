@@ -16,7 +16,7 @@ import (
 // Kafka topic, through a [Producer], and what Kafka does not take to a
 // fallback. A Write is a copy into memory and never waits for Kafka.
 //
-// It is safe for concurrent use. It runs four goroutines of its own until
+// It is safe for concurrent use. It runs up to seven goroutines of its own until
 // Shutdown or Close.
 type KafkaSyncer struct {
 	q        *queue
@@ -27,6 +27,9 @@ type KafkaSyncer struct {
 	sender   *sender
 	writer   *fallbackWriter
 	fsync    *fsyncer
+	watcher  *watcher
+	notifier *notifier
+	replayer *replayer // nil: none
 
 	stopSender context.CancelFunc
 
@@ -110,7 +113,15 @@ func startSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, 
 		q: q, file: s.file, turn: s.turn, report: r, fsync: s.fsync,
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
+	s.watcher = &watcher{q: q, stop: make(chan struct{}), done: make(chan struct{})}
+	s.notifier = &notifier{q: q, call: o.OnStateChange, stop: make(chan struct{}), done: make(chan struct{})}
+	s.replayer = newReplayer(q, s.file, topic, o, r)
 	go r.run()
+	go s.watcher.run()
+	go s.notifier.run()
+	if s.replayer != nil {
+		go s.replayer.run()
+	}
 	go s.sender.run()
 	go s.writer.run()
 	go s.fsync.run()
