@@ -86,7 +86,7 @@ func (q *queue) chargeReplay(n int64, now time.Time) bool {
 func (q *queue) growReplay(n int64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed || !q.chargeLocked(n, q.reserve) {
+	if q.closed || q.inClient+n > q.clientMost && q.inClient > q.replay.used || !q.chargeLocked(n, q.reserve) {
 		return false
 	}
 	q.replay.used += n

@@ -36,8 +36,10 @@ type replayer struct {
 	sources []*spool.Replay // our own directory's first
 	turn    int             // whose batch comes next
 	adoptAt time.Time
-	parcels map[*parcel]bool // with entries that have not come to an end
-	flying  int              // batches with the sender or the producer
+
+	quarantined uint64           // at the last look
+	parcels     map[*parcel]bool // with entries that have not come to an end
+	flying      int              // batches with the sender or the producer
 
 	reading     bool      // readingCost is charged
 	refusedRoom int       // how many times in a row there was no room for a batch
@@ -250,6 +252,7 @@ func (r *replayer) read(now time.Time) time.Duration {
 	}
 	r.reading, r.refusedRoom = true, 0
 	src, entries := r.next()
+	r.tellOfDamage()
 	if len(entries) == 0 {
 		r.q.releaseReplay(cost)
 		r.more, r.lookAt = false, now.Add(lookAgain)
@@ -315,6 +318,16 @@ func (r *replayer) next() (*spool.Replay, []spool.Pending) {
 		}
 	}
 	return nil, nil
+}
+
+// tellOfDamage reports entries that reading has put into the quarantine.
+func (r *replayer) tellOfDamage() {
+	n := r.fallback.spool.Stats().Quarantined
+	if n == r.quarantined {
+		return
+	}
+	r.quarantined = n
+	r.report.report("quarantine", fmt.Errorf("zapkafka: replay: %d entries of the fallback so far were damaged or missing: what is left of them is in the quarantine file of %q", n, r.fallback.dir))
 }
 
 // withoutOversize moves entries that are longer than the producer may be given
