@@ -412,8 +412,8 @@ func (r *replayer) settle(b *replayBatch) {
 	}
 	if len(failed) > 0 {
 		r.failed(b, failed, len(acked)+len(refused) == 0)
-	} else if len(refused) == 0 && len(r.aside) == 0 {
-		r.backoff = 0
+	} else if len(refused) == 0 {
+		r.backoff = 0 // a bad moment, not a bad day
 	}
 	if len(refused) > 0 {
 		r.refused(b, refused)
