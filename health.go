@@ -10,13 +10,14 @@ import (
 type State int
 
 const (
-	// Healthy: Kafka acknowledges what it is given, or nothing is under way.
+	// Healthy means that Kafka acknowledges what it is given, or that nothing is
+	// under way.
 	Healthy State = iota
-	// Degraded: Kafka acknowledges entries, but within the last ten seconds
+	// Degraded means that Kafka acknowledges entries, but within the last ten seconds
 	// others went to the fallback since it refused them, was too slow for them, or
 	// did not answer; or entries were lost.
 	Degraded
-	// FallbackOnly: Kafka has acknowledged nothing for Options.OutageAfter
+	// FallbackOnly means that Kafka has acknowledged nothing for Options.OutageAfter
 	// although entries are with the producer. What is logged goes to the fallback
 	// at once, but for one batch that finds out when Kafka is back.
 	FallbackOnly

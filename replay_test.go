@@ -22,7 +22,6 @@ import (
 type topicDouble struct {
 	overhead Overhead
 	poison   func(value []byte) bool // nil: none
-	delivery time.Duration           // 0: it tries for ever
 
 	mu      sync.Mutex
 	down    bool
@@ -31,8 +30,6 @@ type topicDouble struct {
 	topic   []kept // what is stored
 	batches [][]string
 	alone   []string // refused without company
-	wg      sync.WaitGroup
-	stop    chan struct{}
 }
 
 // kept is a copy of a record.
