@@ -149,7 +149,7 @@ func (q *queue) takeReplay(now time.Time) *replayBatch {
 	q.replay.ready = nil
 	q.handedLocked(now)
 	q.health.replays++
-	b.refusals = q.counters.refused.Load()
+	b.refusals, b.answers = q.counters.refused.Load(), q.answers()
 	wake(q.wakeReplay)
 	return b
 }

@@ -56,6 +56,8 @@ type replayer struct {
 	// can go on.
 	aside      []awayFrom
 	asideCount int
+	asideFull  bool // there was no room for more: they come again before others
+	back       bool // Kafka is back: so do they
 	backoff    time.Duration
 	asideUntil time.Time
 	pauseUntil time.Time // a whole batch failed: nothing is sent before
@@ -80,8 +82,9 @@ const (
 	restAfter  = 10
 	minBackoff = time.Second
 	maxBackoff = 30 * time.Second
-	// mostAside bounds the entries that failed and are passed over.
-	mostAside = 50_000
+	// asideCost is what is charged for an entry that failed and is passed over: its
+	// place, here and with the spool.
+	asideCost = 128
 	// loneTries is how many times an entry is sent alone that is refused together
 	// with records that were just logged: one of those may be to blame.
 	loneTries = 5
@@ -127,12 +130,14 @@ func (r *replayer) putDown() {
 		r.setFlying(b.parcel, false)
 	}
 	r.stopReading()
+	r.q.releaseReplay(int64(r.asideCount) * asideCost)
+	r.aside, r.asideCount = nil, 0 // they are on file
 }
 
 // finish is the end: whatever is not done with stays on file.
 func (r *replayer) finish() {
-	r.putDown()
 	r.settleLanded()
+	r.putDown()
 	r.mu.Lock()
 	r.ended = true
 	for p := range r.parcels {
@@ -159,12 +164,15 @@ func (r *replayer) step(now time.Time) time.Duration {
 		r.adopt(now)
 	}
 	r.lookAtHealth(now)
-	if len(r.aside) > 0 && !r.asideUntil.After(now) {
-		r.giveBack()
-	}
 	wait := r.adoptAt.Sub(now)
-	if len(r.aside) > 0 {
-		wait = sooner(wait, r.asideUntil.Sub(now))
+	if len(r.aside) > 0 && (!r.more || r.asideFull || r.back) {
+		// Not while there are others: they would never have their turn behind a
+		// topic, say, that is no more.
+		if left := r.asideUntil.Sub(now); left > 0 {
+			wait = sooner(wait, left)
+		} else {
+			r.giveBack()
+		}
 	}
 	if left := r.pauseUntil.Sub(now); left > 0 {
 		r.stopReading()
@@ -182,7 +190,7 @@ func (r *replayer) step(now time.Time) time.Duration {
 			r.offer(g)
 		}
 		return wait
-	case r.asideCount >= mostAside || r.q.hasReady():
+	case r.asideFull || r.q.hasReady():
 		return wait
 	}
 	if !r.more && r.lookAt.After(now) {
@@ -196,7 +204,7 @@ func (r *replayer) step(now time.Time) time.Duration {
 func (r *replayer) lookAtHealth(now time.Time) {
 	out := r.q.health.out.Load()
 	if r.out && !out {
-		r.backoff, r.pauseUntil, r.asideUntil = 0, now, now
+		r.backoff, r.pauseUntil, r.asideUntil, r.back = 0, now, now, true
 	}
 	r.out = out
 }
@@ -219,7 +227,20 @@ func (r *replayer) giveBack() {
 	for _, a := range r.aside {
 		a.from.Again(a.positions...)
 	}
-	r.aside, r.asideCount, r.more = nil, 0, true
+	r.q.releaseReplay(int64(r.asideCount) * asideCost)
+	r.aside, r.asideCount, r.asideFull, r.back, r.more = nil, 0, false, false, true
+}
+
+// putAside keeps entries away from Next, if there is memory for that.
+func (r *replayer) putAside(from *spool.Replay, positions []spool.Position) {
+	cost := int64(len(positions)) * asideCost
+	if int64(r.asideCount)*asideCost+cost > r.q.replay.most/2 || !r.q.growReplay(cost) {
+		from.Again(positions...)
+		r.asideFull, r.more = true, true
+		return
+	}
+	r.aside = append(r.aside, awayFrom{from, positions})
+	r.asideCount += len(positions)
 }
 
 // stopReading gives back the memory for reading. It is taken again before the
@@ -431,8 +452,8 @@ func (r *replayer) cameToEnd(p *parcel, n int) {
 	r.q.releaseReplay(p.cost)
 }
 
-// failed puts entries aside that may be taken later. If all of a batch failed,
-// nothing is sent until then.
+// failed puts entries aside that may be taken later. If all of a batch failed, and
+// Kafka acknowledged nothing else meanwhile, nothing is sent until then.
 func (r *replayer) failed(b *replayBatch, positions []spool.Position, all bool) {
 	now := time.Now()
 	if r.asideUntil.Before(now) {
@@ -442,11 +463,10 @@ func (r *replayer) failed(b *replayBatch, positions []spool.Position, all bool) 
 		}
 		r.asideUntil = now.Add(r.backoff)
 	}
-	if all {
+	if all && r.q.answers() == b.answers {
 		r.pauseUntil = r.asideUntil
 	}
-	r.aside = append(r.aside, awayFrom{b.from, positions})
-	r.asideCount += len(positions)
+	r.putAside(b.from, positions)
 	r.cameToEnd(b.parcel, len(positions))
 	if err := b.lastErr.Load(); err != nil && !isClosed(r.stop) {
 		r.report.report("replay delivery", fmt.Errorf("zapkafka: replay: delivery failed, entries stay in the fallback: %w", *err))

@@ -41,6 +41,7 @@ type replayBatch struct {
 	landed   func(*replayBatch) // called by the last Done
 	records  []Record
 	refusals uint64 // of all records until this batch was handed over
+	answers  uint64 // likewise
 
 	left    atomic.Int64 // records that were not reported
 	lastErr atomic.Pointer[error]

@@ -720,3 +720,97 @@ func TestShutdownWithReplayAtAProducerThatHangs(t *testing.T) {
 		})
 	}
 }
+
+// Entries for a topic that is gone do not hold up those behind them.
+func TestReplayPassesAFailingTopic(t *testing.T) {
+	dir := t.TempDir()
+	old := mustOpenFallback(t, dir, nil)
+	old.claimTopic("gone")
+	for i := 0; i < 6*replayRecords; i++ {
+		if _, err := old.Write([]byte("for a topic that is gone\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustCloseFallback(t, old)
+	leave(t, dir, "for one that is there")
+	p := &sickDouble{sick: func(v []byte) bool { return strings.HasSuffix(string(v), "gone") }}
+	_, f := newReplaySyncer(t, p, dir, nil, nil)
+	eventually(t, "the last entry in Kafka", func() bool { return f.Stats().Replayed == 1 })
+	if st := f.Stats(); st.OnFile != 6*replayRecords {
+		t.Errorf("%+v, want the others on file", st)
+	}
+}
+
+// A topic that takes less than the client's batches is reported as that.
+func TestBatchesLargerThanTheTopicTakes(t *testing.T) {
+	dir := t.TempDir()
+	const n = 3000
+	leave(t, dir, numbered(n)...)
+	log := &errorLog{}
+	p := &smallTopic{most: 100}
+	_, f := newReplaySyncer(t, p, dir, nil, &Options{ErrorHandler: log.handle})
+	eventually(t, "all in Kafka", func() bool { return f.Stats().Replayed == n })
+	if f.Stats().Rejected != 0 {
+		t.Errorf("%+v, want none rejected", f.Stats())
+	}
+	eventually(t, "a report", func() bool {
+		return strings.Contains(log.String(), "the batch size of the client and the topic's max.message.bytes do not fit")
+	})
+}
+
+// smallTopic refuses batches of more than most records.
+type smallTopic struct {
+	topicDouble
+	most int
+}
+
+func (p *smallTopic) Produce(ctx context.Context, records []*Record) {
+	if len(records) > p.most {
+		for _, r := range records {
+			r.Done(errPoison)
+		}
+		return
+	}
+	p.topicDouble.Produce(ctx, records)
+}
+
+// An entry that is refused while records that were just logged are refused too may
+// be innocent: it is sent again before it is believed to be at fault.
+func TestARefusalThatOthersMayHaveCaused(t *testing.T) {
+	dir := t.TempDir()
+	leave(t, dir, "suspect")
+	f := mustOpenFallback(t, dir, nil)
+	defer mustCloseFallback(t, f)
+	o, _ := (*Options)(nil).withDefaults()
+	q, err := newQueue(o, Overhead{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReplayer(q, newFallbackFile(f, "test"), "test", o, newReporter(func(error) {}))
+	src, entries := r.next()
+	if len(entries) != 1 {
+		t.Fatalf("%d entries", len(entries))
+	}
+	p := &parcel{from: src, left: 1}
+	g := &group{parcel: p, entries: entries}
+	for try := 1; ; try++ {
+		b := &replayBatch{group: *g, q: q, landed: r.batchLanded, refusals: q.counters.refused.Load()}
+		b.makeRecords("test", time.Time{})
+		q.health.replays++
+		r.flying++
+		q.counters.refused.Add(1) // a record that was just logged
+		b.records[0].Done(errPoison)
+		r.settleLanded()
+		if f.Stats().Rejected == 1 {
+			if try != loneTries {
+				t.Errorf("rejected at try %d, want %d", try, loneTries)
+			}
+			break
+		}
+		if len(r.suspects) != 1 || try > loneTries {
+			t.Fatalf("try %d: %d suspects, %+v", try, len(r.suspects), f.Stats())
+		}
+		g, r.suspects = r.suspects[0], nil
+	}
+	r.finish()
+}
