@@ -165,7 +165,7 @@ func (r *replayer) step(now time.Time) time.Duration {
 	}
 	r.lookAtHealth(now)
 	wait := r.adoptAt.Sub(now)
-	if len(r.aside) > 0 && (!r.more || r.asideFull || r.back) {
+	if r.asideFull || len(r.aside) > 0 && (!r.more || r.back) {
 		// Not while there are others: they would never have their turn behind a
 		// topic, say, that is no more.
 		if left := r.asideUntil.Sub(now); left > 0 {
@@ -453,18 +453,16 @@ func (r *replayer) cameToEnd(p *parcel, n int) {
 }
 
 // failed puts entries aside that may be taken later. If all of a batch failed, and
-// Kafka acknowledged nothing else meanwhile, nothing is sent until then.
+// Kafka acknowledged nothing else meanwhile, nothing is sent for a second: the next
+// batch is a probe.
 func (r *replayer) failed(b *replayBatch, positions []spool.Position, all bool) {
 	now := time.Now()
 	if r.asideUntil.Before(now) {
 		r.backoff = within(2*r.backoff, minBackoff, maxBackoff)
-		if r.q.health.out.Load() {
-			r.backoff = minBackoff // it is a probe: one a second does no harm
-		}
 		r.asideUntil = now.Add(r.backoff)
 	}
 	if all && r.q.answers() == b.answers {
-		r.pauseUntil = r.asideUntil
+		r.pauseUntil = now.Add(minBackoff)
 	}
 	r.putAside(b.from, positions)
 	r.cameToEnd(b.parcel, len(positions))
