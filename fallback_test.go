@@ -154,7 +154,7 @@ func TestFallbackKeepNewest(t *testing.T) {
 	defer mustCloseFallback(t, f)
 	const n = 5000
 	for i := 0; i < n; i++ {
-		if _, err := f.Write([]byte(fmt.Sprintf("entry %06d\n", i))); err != nil {
+		if _, err := fmt.Fprintf(f, "entry %06d\n", i); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -51,8 +51,9 @@ var (
 // NewKafkaSyncer returns a syncer that sends to topic through producer. It
 // starts the producer, which does not dial: Kafka may be down.
 //
-// fallback takes what Kafka does not: a *[Fallback], whose entries can be sent
-// to Kafka later, or any other zapcore.WriteSyncer (a file, standard error),
+// fallback takes what Kafka does not: a *[Fallback], whose entries are sent to
+// Kafka later (see Options.Replay; the first syncer of a Fallback does that, for
+// all that is in it), or any other zapcore.WriteSyncer (a file, standard error),
 // which is used behind zapcore.Lock. As long as Kafka keeps up nothing is
 // written to it.
 //
@@ -158,7 +159,8 @@ func (s *KafkaSyncer) write(m *meta, line []byte) (int, error) {
 // Sync waits until every entry accepted before the call is in Kafka or on disk,
 // at most Options.SyncTimeout. What Kafka has not acknowledged after three
 // quarters of that time is written to the fallback; if Kafka has been silent
-// since an earlier Sync, at once. What is in the fallback is fsynced before Sync
+// since an earlier Sync, or the state is FallbackOnly, at once. Entries that wait
+// for their replay are not waited for. What is in the fallback is fsynced before Sync
 // returns.
 //
 // It may be called any number of times, concurrently too, and leaves the syncer

@@ -284,6 +284,9 @@ func (r *replayer) read(now time.Time) time.Duration {
 	}
 	p := &parcel{from: src, cost: cost, left: len(entries)}
 	r.parcels[p] = true
+	if entries = r.withoutOversize(p, entries); len(entries) == 0 {
+		return 0
+	}
 	actual := r.q.batchCost(len(entries), sizeOf(entries))
 	switch {
 	case actual <= cost:
@@ -297,14 +300,11 @@ func (r *replayer) read(now time.Time) time.Duration {
 		src.Again(positionsOf(entries)...)
 		return yieldFor
 	}
-	if entries = r.withoutOversize(p, entries); len(entries) > 0 {
-		pause := time.Duration(len(entries)) * time.Second / time.Duration(r.rate)
-		if floor := now.Add(-yieldFor); r.nextAt.Before(floor) {
-			r.nextAt = floor
-		}
-		r.nextAt = r.nextAt.Add(pause)
-		r.offer(&group{parcel: p, entries: entries})
+	if floor := now.Add(-yieldFor); r.nextAt.Before(floor) {
+		r.nextAt = floor
 	}
+	r.nextAt = r.nextAt.Add(time.Duration(len(entries)) * time.Second / time.Duration(r.rate))
+	r.offer(&group{parcel: p, entries: entries})
 	return 0
 }
 
@@ -351,17 +351,23 @@ func (r *replayer) tellOfDamage() {
 	r.report.report("quarantine", fmt.Errorf("zapkafka: replay: %d entries of the fallback so far were damaged or missing: what is left of them is in the quarantine file of %q", n, r.fallback.dir))
 }
 
-// withoutOversize moves entries that are longer than the producer may be given
-// to the rejected file; a process with other options wrote them.
+// withoutOversize moves entries that are longer than the producer may be given,
+// or that the bound has no room for, to the rejected file; a process with other
+// options wrote them.
 func (r *replayer) withoutOversize(p *parcel, entries []spool.Pending) []spool.Pending {
 	kept := entries[:0]
 	for i := range entries {
-		if e := &entries[i]; len(e.Value) <= r.maxEntry {
+		reason := ""
+		switch e := &entries[i]; {
+		case len(e.Value) > r.maxEntry:
+			reason = fmt.Sprintf("too large: over MaxEntryBytes (%d)", r.maxEntry)
+		case r.q.batchCost(1, sizeOf(entries[i:i+1])) > r.q.clientMost+pendingCost:
+			reason = fmt.Sprintf("too large: its key and headers leave no room for it in BufferBytes (%d)", r.q.limit)
+		default:
 			kept = append(kept, *e)
 			continue
 		}
-		r.reject(&group{parcel: p, entries: []spool.Pending{entries[i]}},
-			fmt.Sprintf("too large: over MaxEntryBytes (%d)", r.maxEntry))
+		r.reject(&group{parcel: p, entries: []spool.Pending{entries[i]}}, reason)
 	}
 	return kept
 }

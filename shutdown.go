@@ -39,7 +39,8 @@ func (s *KafkaSyncer) Close() error {
 	return s.Shutdown(ctx)
 }
 
-// Shutdown ends the syncer: it accepts no more entries for Kafka, delivers what
+// Shutdown ends the syncer: it stops the replay, of which what is not acknowledged
+// stays on file, accepts no more entries for Kafka, delivers what
 // it has, writes to the fallback what Kafka has not acknowledged when three
 // quarters of the time until ctx's deadline are over (or ctx is cancelled),
 // closes the producer, and ends its goroutines. It returns at the latest half a
