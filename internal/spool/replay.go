@@ -411,7 +411,8 @@ func (r *Replay) tidy() error {
 }
 
 // Close ends the Replay. Entries that are with the caller stay on file, and a
-// Done of them is too late.
+// Done of them is too late. What is left in an adopted directory is the next
+// adopter's, and no more in Stats.Inherited. Spool.Close ends all Replays.
 func (r *Replay) Close() error {
 	r.closeReader()
 	s := r.s
