@@ -229,6 +229,14 @@ func (r *Replay) open(g *stored, text, index int64) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err == nil && reader.indexFails != nil && !g.patient {
+		// Too many open files, perhaps: once, it is worth waiting for what only
+		// the index knows.
+		g.patient = true
+		err = reader.indexFails
+		reader.Close()
+		reader = nil
+	}
 	switch {
 	case g.dropped:
 		if reader != nil {

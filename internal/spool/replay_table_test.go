@@ -282,6 +282,41 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+// TestIndexThatCannotBeOpened is worth one wait, and no more.
+func TestIndexThatCannotBeOpened(t *testing.T) {
+	for _, recovers := range []bool{true, false} {
+		dir, fsys := t.TempDir(), newFaultFS()
+		writeSpoilable(t, dir)
+		now := firstTime
+		s := mustOpen(t, dir, Options{fs: fsys, now: func() time.Time { return now }})
+		r := mustReplay(t, s)
+		fsys.set(func(f *faultFS) {
+			f.fail = func(op, name string) error {
+				if op == "open" && name == segmentName(1)+indexExt {
+					return errTooMany
+				}
+				return nil
+			}
+		})
+		batch, err := r.Next(10, all)
+		if valuesOf(batch) != "f" || !errors.Is(err, errTooMany) || !strings.Contains(err.Error(), segmentName(1)) {
+			t.Errorf("Next: %q, %v", valuesOf(batch), err)
+		}
+		done(t, r, batch...)
+		if recovers {
+			fsys.set(func(f *faultFS) { f.fail = nil })
+		}
+		now = now.Add(retryEvery)
+		batch = next(t, r, 10)
+		if got := valuesOf(batch); got != "a|bb|ccc|d\nd|e" || batch[0].Indexed != recovers {
+			t.Errorf("recovers=%v: then %q, with the index: %v", recovers, got, batch[0].Indexed)
+		}
+		done(t, r, batch...)
+		next(t, r, 10)
+		wantStats(t, s, "inherited=6 replayed=6")
+	}
+}
+
 // TestQuarantineThatFails has no room for what is damaged: the rest goes on, and
 // nothing is deleted before it has a place.
 func TestQuarantineThatFails(t *testing.T) {
