@@ -102,6 +102,23 @@ func TestAdoption(t *testing.T) {
 	}
 }
 
+func TestAdoptionFromAnotherProcess(t *testing.T) {
+	dir := t.TempDir()
+	_, end := startOwner(t, dir)
+	s := mustOpen(t, dir, Options{})
+	if len(mustAdopt(t, s)) != 0 {
+		t.Error("adopted from a living process")
+	}
+	end()
+	replays := mustAdopt(t, s)
+	if len(replays) != 1 {
+		t.Fatalf("%d directories to adopt, want 1", len(replays))
+	}
+	if got := drained(t, replays[0]); got != "of the child" {
+		t.Errorf("adopted %q", got)
+	}
+}
+
 // TestAdoptionGivenUp ends in the middle, in each way.
 func TestAdoptionGivenUp(t *testing.T) {
 	for name, end := range map[string]func(*Spool, *Replay) error{

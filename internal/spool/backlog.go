@@ -54,6 +54,7 @@ type stored struct {
 	indexAt   int64 // the row to go on with at readTo; 0: look for it
 	redo      bool  // damage from redoFrom on waits for a place in the quarantine
 	redoFrom  int64
+	patient   bool // its index could not be opened, and was waited for
 	moved     bool // what was at movedFrom is in another file, not synced yet
 	movedFrom int64
 	retryAt   time.Time // not to be read before

@@ -229,6 +229,14 @@ func (r *Replay) open(g *stored, text, index int64) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err == nil && reader.indexFails != nil && !g.patient {
+		// Too many open files, perhaps: once, it is worth waiting for what only
+		// the index knows.
+		g.patient = true
+		err = reader.indexFails
+		reader.Close()
+		reader = nil
+	}
 	switch {
 	case g.dropped:
 		if reader != nil {
@@ -411,7 +419,8 @@ func (r *Replay) tidy() error {
 }
 
 // Close ends the Replay. Entries that are with the caller stay on file, and a
-// Done of them is too late.
+// Done of them is too late. What is left in an adopted directory is the next
+// adopter's, and no more in Stats.Inherited. Spool.Close ends all Replays.
 func (r *Replay) Close() error {
 	r.closeReader()
 	s := r.s

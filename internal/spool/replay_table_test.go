@@ -282,6 +282,41 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+// TestIndexThatCannotBeOpened is worth one wait, and no more.
+func TestIndexThatCannotBeOpened(t *testing.T) {
+	for _, recovers := range []bool{true, false} {
+		dir, fsys := t.TempDir(), newFaultFS()
+		writeSpoilable(t, dir)
+		now := firstTime
+		s := mustOpen(t, dir, Options{fs: fsys, now: func() time.Time { return now }})
+		r := mustReplay(t, s)
+		fsys.set(func(f *faultFS) {
+			f.fail = func(op, name string) error {
+				if op == "open" && name == segmentName(1)+indexExt {
+					return errTooMany
+				}
+				return nil
+			}
+		})
+		batch, err := r.Next(10, all)
+		if valuesOf(batch) != "f" || !errors.Is(err, errTooMany) || !strings.Contains(err.Error(), segmentName(1)) {
+			t.Errorf("Next: %q, %v", valuesOf(batch), err)
+		}
+		done(t, r, batch...)
+		if recovers {
+			fsys.set(func(f *faultFS) { f.fail = nil })
+		}
+		now = now.Add(retryEvery)
+		batch = next(t, r, 10)
+		if got := valuesOf(batch); got != "a|bb|ccc|d\nd|e" || batch[0].Indexed != recovers {
+			t.Errorf("recovers=%v: then %q, with the index: %v", recovers, got, batch[0].Indexed)
+		}
+		done(t, r, batch...)
+		next(t, r, 10)
+		wantStats(t, s, "inherited=6 replayed=6")
+	}
+}
+
 // TestQuarantineThatFails has no room for what is damaged: the rest goes on, and
 // nothing is deleted before it has a place.
 func TestQuarantineThatFails(t *testing.T) {
@@ -376,6 +411,9 @@ func TestDeletionThatFails(t *testing.T) {
 		t.Errorf("Done: %v", err)
 	}
 	wantStats(t, s, "stored=1 replayed=1")
+	if got := cursorOf(t, dir, 1); got != 2 {
+		t.Errorf("the cursor is at %d: a crash now would bring the entry again", got)
+	}
 	crash(s)
 	fsys.set(func(f *faultFS) { f.fail = nil })
 	s = mustOpen(t, dir, o)
@@ -383,6 +421,61 @@ func TestDeletionThatFails(t *testing.T) {
 	r = mustReplay(t, s)
 	next(t, r, 10)
 	if got := filesIn(t, dir); got != "" {
+		t.Errorf("left behind: %q", got)
+	}
+}
+
+// TestOrderOfDeletion has a crash in mind at every point of it: as long as the
+// text is there its cursor is, and the number is taken as long as anything is.
+func TestOrderOfDeletion(t *testing.T) {
+	dir, fsys := t.TempDir(), newFaultFS()
+	var order []string
+	fsys.fail = func(op, name string) error {
+		if op == "remove" && name != probeName {
+			order = append(order, name[numberDigits:])
+		}
+		return nil
+	}
+	s := mustOpen(t, dir, Options{fs: fsys})
+	r := mustReplay(t, s)
+	mustAppend(t, s, "a")
+	done(t, r, next(t, r, 10)...)
+	if got := strings.Join(order, " "); got != ".log .idx .cursor" {
+		t.Errorf("deleted %s", got)
+	}
+}
+
+// TestCutSegmentThatStays is done with, and cannot be deleted: its torn end is
+// not counted and put aside once more by the next process.
+func TestCutSegmentThatStays(t *testing.T) {
+	dir, fsys := t.TempDir(), newFaultFS()
+	writeSpoilable(t, dir)
+	shorten(t, segmentPath(dir, 1, textExt), 4) // into the line before the last
+	s := mustOpen(t, dir, Options{fs: fsys})
+	r := mustReplay(t, s)
+	fsys.set(func(f *faultFS) {
+		f.fail = func(op, name string) error {
+			if op == "remove" && name == segmentName(1)+textExt {
+				return errReadOnly
+			}
+			return nil
+		}
+	})
+	batch, err := r.Next(10, all)
+	if got := valuesOf(batch); got != "a|bb|ccc|f" || err != nil {
+		t.Fatalf("Next: %q, %v", got, err)
+	}
+	if err := r.Done(batch[0].Position, batch[1].Position, batch[2].Position, batch[3].Position); !errors.Is(err, errReadOnly) {
+		t.Fatalf("Done: %v", err)
+	}
+	mustClose(t, s)
+	fsys.set(func(f *faultFS) { f.fail = nil })
+	s = mustOpen(t, dir, Options{})
+	wantStats(t, s, "")
+	next(t, mustReplay(t, s), 10)
+	wantStats(t, s, "")
+	wantAside(t, dir+"/"+quarantineName, 2)
+	if got := filesIn(t, dir); got != quarantineName {
 		t.Errorf("left behind: %q", got)
 	}
 }

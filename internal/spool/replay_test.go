@@ -243,6 +243,38 @@ func TestAgain(t *testing.T) {
 	wantStats(t, s, "stored=5 replayed=5")
 }
 
+// TestAgainWhileNextReads gives an entry back at the worst moments: between the
+// reading of others and the note that they were read.
+func TestAgainWhileNextReads(t *testing.T) {
+	for _, atEnd := range []bool{false, true} {
+		s := mustOpen(t, t.TempDir(), Options{})
+		r := mustReplay(t, s)
+		mustAppend(t, s, "a", "b", "c")
+		first := next(t, r, 1)
+		r.mu.Lock()
+		g, err := r.pick()
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch, err := r.read(g, nil, 2, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if atEnd {
+			batch = r.take(g, batch, 0)
+			r.Again(first[0].Position)
+			r.atEnd(g)
+		} else {
+			r.Again(first[0].Position)
+			batch = r.take(g, batch, 0)
+		}
+		r.mu.Unlock()
+		if got := valuesOf(batch) + "|" + valuesOf(next(t, r, 10)); got != "b|c|a" {
+			t.Errorf("at the end: %v: got %q, want the first entry again", atEnd, got)
+		}
+	}
+}
+
 func TestReject(t *testing.T) {
 	dir, fsys := t.TempDir(), newFaultFS()
 	s := mustOpen(t, dir, Options{fs: fsys, MaxBytes: 200})
@@ -397,6 +429,9 @@ func TestReplayBehindTheWriter(t *testing.T) {
 	}
 	next(t, r, 1)
 	wantStats(t, s, fmt.Sprintf("stored=%d replayed=%d", 2*writers*batches, 2*writers*batches))
+	if n := s.Stats().Unindexed; n != 0 {
+		t.Errorf("%d entries were read without the index", n)
+	}
 	if got := filesIn(t, s.Dir()); got != "" {
 		t.Errorf("left behind: %q", got)
 	}

@@ -1,6 +1,7 @@
 // Package spool is the directory of the fallback: entries that Kafka did not
 // take, in plain text files which people can read, with an index beside each
-// for the way back. DESIGN.md describes the files to the byte.
+// for the way back. A Spool writes them, a Replay takes them off the file again.
+// DESIGN.md describes the files to the byte.
 package spool
 
 import (
@@ -49,7 +50,9 @@ type Options struct {
 
 // Spool is a fallback directory, and the only one who writes there. All methods
 // may be called concurrently. Writes wait for each other and for the disk; a
-// write does not wait for a Sync.
+// write does not wait for a Sync. It may wait for replay, though: for the deletion
+// of a segment, and where rejected or damaged entries were in it, for the sync of
+// these.
 type Spool struct {
 	// Immutable after Open.
 	root         string // as asked for; dir is below it if it had an owner

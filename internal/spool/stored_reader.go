@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,11 @@ type storedReader struct {
 	*Reader
 	text  file
 	index file // nil if there is none
+	// indexFails is why an index that may be all right could not be opened.
+	indexFails error
 }
+
+var errNotRegular = errors.New("not a regular file")
 
 // openStored opens a segment up to the given ends of text and index, or to the
 // ends of the files if these are negative.
@@ -38,6 +43,9 @@ func openStored(fsys fileSystem, path string, textEnd, indexEnd int64) (*storedR
 		}
 		f.Reader = newReader(path, text, size, nil, 0)
 		f.indexErr = indexErr
+		if indexErr != nil && !errors.Is(indexErr, fs.ErrNotExist) && !errors.Is(indexErr, errNotRegular) {
+			f.indexFails = fmt.Errorf("read index of fallback file %q: %w", path, cause(indexErr))
+		}
 		return f, nil
 	}
 	if indexEnd >= 0 && indexEnd < indexSize {
@@ -56,7 +64,7 @@ func openToRead(fsys fileSystem, path string) (file, int64, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file")
+		err = errNotRegular
 	}
 	if err != nil {
 		f.Close()
