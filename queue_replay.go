@@ -131,27 +131,28 @@ func (q *queue) withdrawReplay() *replayBatch {
 }
 
 // takeReplay returns the batch that is ready, if nothing that was just logged
-// wants to go first.
-func (q *queue) takeReplay(now time.Time) *replayBatch {
+// wants to go first. In an outage it says how long the sender shall wait for a
+// signal before it asks again.
+func (q *queue) takeReplay(now time.Time) (*replayBatch, time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	b := q.replay.ready
 	switch {
 	case b == nil || q.closed:
-		return nil
+		return nil, never
 	case q.health.state == FallbackOnly:
-		if may, _ := q.mayProbeLocked(now, true); !may {
-			return nil
+		if may, left := q.mayProbeLocked(now, true); !may {
+			return nil, left
 		}
 	case len(q.waiting) > 0 || q.open != nil && q.lingerLocked(now) <= 0:
-		return nil
+		return nil, never
 	}
 	q.replay.ready = nil
 	q.handedLocked(now)
 	q.health.replays++
 	b.refusals, b.answers = q.counters.refused.Load(), q.answers()
 	wake(q.wakeReplay)
-	return b
+	return b, 0
 }
 
 // replayLanded notes that every record of a batch was reported.

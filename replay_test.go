@@ -585,17 +585,18 @@ func TestLiveTrafficGoesFirst(t *testing.T) {
 	if err := q.put(&noMeta, line200); err != nil {
 		t.Fatal(err)
 	}
-	if q.takeReplay(q.open.opened.Add(o.Linger)) != nil {
+	take := func(now time.Time) *replayBatch { b, _ := q.takeReplay(now); return b }
+	if take(q.open.opened.Add(o.Linger)) != nil {
 		t.Error("replay goes before an entry that has lingered")
 	}
-	if q.takeReplay(q.open.opened) != b {
+	if take(q.open.opened) != b {
 		t.Error("replay waits for an entry that lingers")
 	}
 	q.offerReplay(b)
 	q.mu.Lock()
 	q.sealLocked()
 	q.mu.Unlock()
-	if q.takeReplay(now) != nil {
+	if take(now) != nil {
 		t.Error("replay goes before a chunk that waits")
 	}
 	if q.chargeReplay(1, now) {
@@ -604,7 +605,7 @@ func TestLiveTrafficGoesFirst(t *testing.T) {
 	if c, _ := q.takeForProducer(now); c == nil {
 		t.Fatal("the chunk was not handed over")
 	}
-	if q.takeReplay(now) != b {
+	if take(now) != b {
 		t.Error("replay is not sent although nothing waits")
 	}
 	// Scarce room is not the replay's.
@@ -813,4 +814,33 @@ func TestARefusalThatOthersMayHaveCaused(t *testing.T) {
 		g, r.suspects = r.suspects[0], nil
 	}
 	r.finish()
+}
+
+// Owners die at any time: every minute it is looked for what they left.
+func TestReplayAdoptsLater(t *testing.T) {
+	dir := t.TempDir()
+	f := mustOpenFallback(t, dir, nil)
+	defer mustCloseFallback(t, f)
+	other := mustOpenFallback(t, dir, nil)
+	if _, err := other.Write([]byte("left by another\n")); err != nil {
+		t.Fatal(err)
+	}
+	o, _ := (*Options)(nil).withDefaults()
+	q, err := newQueue(o, Overhead{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReplayer(q, newFallbackFile(f, "test"), "test", o, newReporter(func(error) {}))
+	defer r.finish()
+	now := time.Now()
+	if r.step(now); len(r.sources) != 1 {
+		t.Fatalf("%d sources with the other owner alive", len(r.sources))
+	}
+	mustCloseFallback(t, other)
+	if wait := r.step(now); len(r.sources) != 1 || wait <= 0 || wait > adoptEvery {
+		t.Fatalf("%d sources before it was time, wait %v", len(r.sources), wait)
+	}
+	if r.step(now.Add(adoptEvery)); len(r.sources) != 2 {
+		t.Errorf("%d sources, want our own and one adopted", len(r.sources))
+	}
 }

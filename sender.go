@@ -23,11 +23,13 @@ func (s *sender) run() {
 	timer := newStoppedTimer()
 	defer timer.Stop()
 	for s.stop.Err() == nil {
-		if b := s.q.takeReplay(time.Now()); b != nil {
+		b, probe := s.q.takeReplay(time.Now())
+		if b != nil {
 			s.produce(b.records)
 			continue
 		}
 		c, wait := s.q.takeForProducer(time.Now())
+		wait = sooner(wait, probe)
 		if c != nil {
 			s.handOver(c)
 			continue
