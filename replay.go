@@ -139,6 +139,12 @@ func (r *replayer) finish() {
 	r.settleLanded()
 	r.putDown()
 	r.mu.Lock()
+	for len(r.landed) > 0 { // since
+		r.mu.Unlock()
+		r.settleLanded()
+		r.putDown()
+		r.mu.Lock()
+	}
 	r.ended = true
 	for p := range r.parcels {
 		if !p.flying { // else its last Done gives it back
@@ -465,6 +471,9 @@ func (r *replayer) failed(b *replayBatch, positions []spool.Position, all bool) 
 	now := time.Now()
 	if r.asideUntil.Before(now) {
 		r.backoff = within(2*r.backoff, minBackoff, maxBackoff)
+		if r.q.health.out.Load() {
+			r.backoff = minBackoff // each batch is a probe, and the only one
+		}
 		r.asideUntil = now.Add(r.backoff)
 	}
 	if all && r.q.answers() == b.answers {
