@@ -1,6 +1,7 @@
 // Package zapkafka sends the log of a program that uses go.uber.org/zap to
 // Kafka. A log call never waits for Kafka; what Kafka does not take goes to a
-// fallback on disk; every entry is accounted for.
+// fallback on disk, and from there to Kafka when Kafka is back; every entry is
+// accounted for.
 //
 //	producer, err := franz.New([]string{"localhost:9092"})
 //	fallback, err := zapkafka.OpenFallback("kafka-fallback", nil)
@@ -21,8 +22,11 @@
 //
 // [KafkaSyncer.Stats] is the balance sheet; [Options] has the knobs, all of which
 // have defaults; errors on the way go to [Options.ErrorHandler].
+// [KafkaSyncer.State] says how Kafka is doing.
 //
-// A [Fallback] is a directory of plain text files, one entry a line.
+// A [Fallback] is a directory of plain text files, one entry a line. A syncer
+// that is given one sends what is in it to Kafka by itself; see [ReplayOptions].
+// [Fallback.Stats] is its own balance sheet.
 //
 // # For a Kafka client of one's own
 //

@@ -3,6 +3,7 @@ package zapkafka_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -189,4 +190,43 @@ func ExampleKafkaSyncer_Stats() {
 		s.Accepted, s.Acked, s.FellBack.Total(), s.FellBack.TooLarge, s.Lost.Total(), s.PendingEntries)
 	// Output:
 	// accepted 4, acked 3, on file 1 (too large: 1), lost 0, pending 0
+}
+
+// What an earlier process left in the fallback goes to Kafka by itself.
+func ExampleFallback_Stats() {
+	dir, err := os.MkdirTemp("", "example-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+
+	earlier, err := zapkafka.OpenFallback(dir, nil)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Fprintln(earlier, `{"level":"info","msg":"Kafka was away"}`)
+	if err := earlier.Close(); err != nil {
+		panic(err)
+	}
+
+	fallback, err := zapkafka.OpenFallback(dir, nil)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("waiting:", fallback.Stats().OnFile)
+	syncer, err := zapkafka.NewKafkaSyncer(kafka{}, "app-logs", fallback, nil)
+	if err != nil {
+		panic(err)
+	}
+	for fallback.Stats().OnFile > 0 {
+		<-time.After(time.Millisecond)
+	}
+	state, _ := syncer.State()
+	fmt.Println("replayed:", fallback.Stats().Replayed, "state:", state)
+	if err := errors.Join(syncer.Close(), fallback.Close()); err != nil {
+		panic(err)
+	}
+	// Output:
+	// waiting: 1
+	// replayed: 1 state: healthy
 }

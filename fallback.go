@@ -30,10 +30,20 @@ var (
 type FallbackOptions struct {
 	// MaxBytes bounds the size of all files in the directory, in bytes, so that
 	// a host does not run out of disk because Kafka is away. What is on file is
-	// kept, what does not fit any more is refused with [ErrFallbackFull]. Each
-	// owner's subdirectory has a bound of its own. Zero: [DefaultFallbackBytes].
-	// Negative: no bound.
+	// kept, what does not fit any more is refused with [ErrFallbackFull], unless
+	// KeepNewest is set. Each owner's subdirectory has a bound of its own. Zero:
+	// [DefaultFallbackBytes]. Negative: no bound.
 	MaxBytes int64
+
+	// KeepNewest makes the oldest entries give way when MaxBytes is reached: they
+	// are deleted, a segment at a time, and counted as FallbackStats.Evicted.
+	// Default: what is on file stays, and what comes is refused.
+	KeepNewest bool
+
+	// SegmentBytes is the size of a file, in bytes, from which on the next write
+	// begins another. With KeepNewest it is at most a sixteenth of MaxBytes. Zero:
+	// 64 MiB. Negative: an error.
+	SegmentBytes int64
 }
 
 // Fallback is a directory for entries that did not reach Kafka: plain text
@@ -48,8 +58,12 @@ type Fallback struct {
 	spool *spool.Spool
 	now   func() time.Time
 
-	stored   atomic.Uint64
-	rejected atomic.Uint64
+	oversize atomic.Uint64
+
+	// appended has room for one signal: there is more to replay.
+	appended chan struct{}
+	// replaying is set as long as a syncer replays the directory.
+	replaying atomic.Bool
 
 	topicMu sync.Mutex
 	topic   string // guarded by topicMu
@@ -64,17 +78,52 @@ var (
 	_ io.Closer           = (*Fallback)(nil)
 )
 
-// FallbackStats are the counts of a [Fallback] since it was opened, and its
-// size.
+// FallbackStats is the balance sheet of a [Fallback] since it was opened. At
+// rest
+//
+//	Inherited + Stored == Replayed + Rejected + Quarantined + Evicted + OnFile
+//
+// to the entry. What is in the rejected file because it was too large to be sent
+// at all never waited for replay: it is counted in Oversize, beside the sheet.
 type FallbackStats struct {
+	// Inherited is the number of entries found on file: left by earlier
+	// processes, in the directory or in one of a dead owner that was adopted.
+	Inherited uint64
 	// Stored is the number of entries written to segments.
 	Stored uint64
-	// Rejected is the number of entries written to the file of those which Kafka
-	// will not take, such as entries that are too large.
+	// Replayed is the number of entries that Kafka has acknowledged since they
+	// were on file, and that are on file no more.
+	Replayed uint64
+	// Rejected is the number of entries that Kafka refused for good when they
+	// were replayed, each sent alone; they were moved to the rejected file. So are
+	// those found on file that are over Options.MaxEntryBytes.
 	Rejected uint64
+	// Quarantined is the number of entries that were found damaged, and moved to
+	// the quarantine file, or missing from their file.
+	Quarantined uint64
+	// Evicted is the number of entries that were deleted before they were
+	// replayed: to make room for newer ones (KeepNewest), or by somebody else who
+	// removed their file.
+	Evicted uint64
+	// OnFile is the number of entries that wait for replay.
+	OnFile uint64
+
+	// Oversize is the number of entries written to the rejected file at once,
+	// because they are over Options.MaxEntryBytes.
+	Oversize uint64
+	// Uncounted is the number of files of earlier processes whose entries are not
+	// in Inherited and OnFile yet: they have no index and are long. Replay counts
+	// each when it comes to it.
+	Uncounted int
+	// Unindexed is the number of entries that were replayed without an index:
+	// their times, and whether Kafka may have them too, are not known.
+	Unindexed uint64
 	// Bytes is the size of all files that count towards the cap, those of
 	// earlier processes included.
 	Bytes int64
+	// Oldest is when the oldest entry on file was logged, give or take the time
+	// that one write covers; zero if nothing is on file or it is not known.
+	Oldest time.Time
 }
 
 // OpenFallback opens the directory dir for the entries that do not reach Kafka;
@@ -84,23 +133,29 @@ type FallbackStats struct {
 // A directory has one owner at a time. When another living process, or another
 // Fallback of this one, owns dir, OpenFallback takes the first free one of its
 // subdirectories owner-0002, owner-0003 and so on; [Fallback.Dir] says which.
-// Files of earlier processes are left alone. No data file is made before the
-// first entry.
+// Files of earlier processes stay as they are until a [KafkaSyncer] that was
+// given the Fallback replays them. No data file is made before the first entry.
 //
 // The caller closes the Fallback, after the [KafkaSyncer] that was given it.
 func OpenFallback(dir string, o *FallbackOptions) (*Fallback, error) {
 	if dir == "" {
 		return nil, errors.New("zapkafka: open fallback: the directory's path is empty: name the directory for entries that do not reach Kafka")
 	}
-	max := int64(DefaultFallbackBytes)
-	if o != nil && o.MaxBytes != 0 {
-		max = o.MaxBytes
+	so := spool.Options{MaxBytes: DefaultFallbackBytes}
+	if o != nil {
+		if o.SegmentBytes < 0 {
+			return nil, fmt.Errorf("open fallback: SegmentBytes is %d, but must be 0 for the default of 64 MiB, or positive", o.SegmentBytes)
+		}
+		if o.MaxBytes != 0 {
+			so.MaxBytes = o.MaxBytes
+		}
+		so.SegmentBytes, so.Evict = o.SegmentBytes, o.KeepNewest
 	}
-	s, err := spool.Open(dir, spool.Options{MaxBytes: max})
+	s, err := spool.Open(dir, so)
 	if err != nil {
 		return nil, fmt.Errorf("zapkafka: %w", err) // names the directory and what to do
 	}
-	return &Fallback{dir: s.Dir(), spool: s, now: time.Now}, nil
+	return &Fallback{dir: s.Dir(), spool: s, now: time.Now, appended: make(chan struct{}, 1)}, nil
 }
 
 // Write puts one encoded entry on file, with one system call for the entry and
@@ -165,14 +220,21 @@ func (f *Fallback) Dir() string { return f.dir }
 
 // Stats returns the counts. It does not block.
 func (f *Fallback) Stats() FallbackStats {
-	return FallbackStats{Stored: f.stored.Load(), Rejected: f.rejected.Load(), Bytes: f.spool.Size()}
+	st := f.spool.Stats()
+	return FallbackStats{
+		Inherited: st.Inherited, Stored: st.Stored,
+		Replayed: st.Replayed, Rejected: st.Rejected, Quarantined: st.Quarantined, Evicted: st.Evicted, OnFile: st.OnFile,
+		Oversize: f.oversize.Load(), Uncounted: st.Uncounted, Unindexed: st.Unindexed, Bytes: st.Bytes, Oldest: st.Oldest,
+	}
 }
 
 // appendBatch puts entries on file and returns how many there are, counted from
 // the first; see spool.Spool.Append.
 func (f *Fallback) appendBatch(b spool.Batch) (entries int, err error) {
 	entries, err = f.spool.Append(b)
-	f.stored.Add(uint64(entries))
+	if entries > 0 {
+		wake(f.appended)
+	}
 	return entries, err
 }
 
@@ -180,7 +242,7 @@ func (f *Fallback) appendBatch(b spool.Batch) (entries int, err error) {
 // The lines are envelopes which give a reason.
 func (f *Fallback) rejectBatch(b spool.Batch) (entries int, err error) {
 	entries, err = f.spool.Reject(b)
-	f.rejected.Add(uint64(entries))
+	f.oversize.Add(uint64(entries))
 	return entries, err
 }
 

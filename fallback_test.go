@@ -137,6 +137,38 @@ func TestOpenFallbackErrors(t *testing.T) {
 	}
 }
 
+func TestOpenFallbackRefusesANegativeSegmentSize(t *testing.T) {
+	f, err := OpenFallback(t.TempDir(), &FallbackOptions{SegmentBytes: -1})
+	if err == nil {
+		mustCloseFallback(t, f)
+	}
+	if err == nil || !strings.Contains(err.Error(), "SegmentBytes is -1") {
+		t.Errorf("error %v, want one that names SegmentBytes", err)
+	}
+}
+
+// With KeepNewest the oldest entries give way; by default the newest are refused.
+func TestFallbackKeepNewest(t *testing.T) {
+	dir := t.TempDir()
+	f := mustOpenFallback(t, dir, &FallbackOptions{MaxBytes: 64 << 10, KeepNewest: true, SegmentBytes: 1 << 10})
+	defer mustCloseFallback(t, f)
+	const n = 5000
+	for i := 0; i < n; i++ {
+		if _, err := fmt.Fprintf(f, "entry %06d\n", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st := f.Stats()
+	checkFallbackBalance(t, st)
+	if st.Evicted == 0 || st.Bytes > 64<<10 || st.Stored != n {
+		t.Errorf("%+v, want some evicted and the cap to hold", st)
+	}
+	text := readAll(t, dir)
+	if !strings.HasSuffix(text, fmt.Sprintf("entry %06d\n", n-1)) || strings.Contains(text, "entry 000000\n") {
+		t.Errorf("not the newest are on file: %.40q", text)
+	}
+}
+
 func TestFallbackCap(t *testing.T) {
 	dir := t.TempDir()
 	o := &FallbackOptions{MaxBytes: 4000}
@@ -221,7 +253,7 @@ func TestFallbackBatches(t *testing.T) {
 	if n, err := f.rejectBatch(spool.Batch{Text: line, Ends: []uint32{uint32(len(line))}}); n != 1 || err != nil {
 		t.Errorf("rejectBatch: %d, %v", n, err)
 	}
-	if stats := f.Stats(); stats.Stored != 2 || stats.Rejected != 1 {
+	if stats := f.Stats(); stats.Stored != 2 || stats.Oversize != 1 {
 		t.Errorf("stats %+v, want 2 stored and 1 rejected", stats)
 	}
 }

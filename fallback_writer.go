@@ -98,6 +98,8 @@ func (w *fallbackWriter) reportReason(why reason) {
 		what = fmt.Sprintf("no acknowledgement from Kafka within %v", w.q.delivery)
 	case reasonSync:
 		what = "no acknowledgement from Kafka within the time for a Sync"
+	case reasonOutage:
+		what = fmt.Sprintf("Kafka has acknowledged nothing for %v", w.q.health.after)
 	case reasonClosed:
 		what = "no acknowledgement from Kafka before the end of Shutdown"
 	default:
@@ -274,6 +276,7 @@ func (w *fallbackWriter) use(b spool.Batch, write func(spool.Batch) (int, error)
 	}
 	w.q.diskAnswered(err, rejected)
 	<-w.turn
+	wake(w.q.wakeHealth)
 	if n > 0 {
 		w.fsync.wrote()
 	}

@@ -16,7 +16,7 @@ import (
 // Kafka topic, through a [Producer], and what Kafka does not take to a
 // fallback. A Write is a copy into memory and never waits for Kafka.
 //
-// It is safe for concurrent use. It runs four goroutines of its own until
+// It is safe for concurrent use. It runs up to seven goroutines of its own until
 // Shutdown or Close.
 type KafkaSyncer struct {
 	q        *queue
@@ -27,6 +27,9 @@ type KafkaSyncer struct {
 	sender   *sender
 	writer   *fallbackWriter
 	fsync    *fsyncer
+	watcher  *watcher
+	notifier *notifier
+	replayer *replayer // nil: none
 
 	stopSender context.CancelFunc
 
@@ -48,8 +51,9 @@ var (
 // NewKafkaSyncer returns a syncer that sends to topic through producer. It
 // starts the producer, which does not dial: Kafka may be down.
 //
-// fallback takes what Kafka does not: a *[Fallback], whose entries can be sent
-// to Kafka later, or any other zapcore.WriteSyncer (a file, standard error),
+// fallback takes what Kafka does not: a *[Fallback], whose entries are sent to
+// Kafka later (see Options.Replay; the first syncer of a Fallback does that, for
+// all that is in it), or any other zapcore.WriteSyncer (a file, standard error),
 // which is used behind zapcore.Lock. As long as Kafka keeps up nothing is
 // written to it.
 //
@@ -110,7 +114,15 @@ func startSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, 
 		q: q, file: s.file, turn: s.turn, report: r, fsync: s.fsync,
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
+	s.watcher = &watcher{q: q, stop: make(chan struct{}), done: make(chan struct{})}
+	s.notifier = &notifier{q: q, call: o.OnStateChange, stop: make(chan struct{}), done: make(chan struct{})}
+	s.replayer = newReplayer(q, s.file, topic, o, r)
 	go r.run()
+	go s.watcher.run()
+	go s.notifier.run()
+	if s.replayer != nil {
+		go s.replayer.run()
+	}
 	go s.sender.run()
 	go s.writer.run()
 	go s.fsync.run()
@@ -147,7 +159,8 @@ func (s *KafkaSyncer) write(m *meta, line []byte) (int, error) {
 // Sync waits until every entry accepted before the call is in Kafka or on disk,
 // at most Options.SyncTimeout. What Kafka has not acknowledged after three
 // quarters of that time is written to the fallback; if Kafka has been silent
-// since an earlier Sync, at once. What is in the fallback is fsynced before Sync
+// since an earlier Sync, or the state is FallbackOnly, at once. Entries that wait
+// for their replay are not waited for. What is in the fallback is fsynced before Sync
 // returns.
 //
 // It may be called any number of times, concurrently too, and leaves the syncer

@@ -461,7 +461,7 @@ func TestOversizeEntriesAreInTheRejectedFile(t *testing.T) {
 	if _, err := s.Write(line200); err != nil { // after Shutdown: the same
 		t.Fatal(err)
 	}
-	if st := f.Stats(); st.Rejected != 2 || st.Stored != 0 {
+	if st := f.Stats(); st.Oversize != 2 || st.Rejected != 0 || st.Stored != 0 {
 		t.Errorf("%+v, want 2 rejected", st)
 	}
 	checkBalance(t, s.Stats())
@@ -649,6 +649,9 @@ func TestNewKafkaSyncerSaysWhatIsWrong(t *testing.T) {
 			[]string{"Linger is 300ms", "quarter of DeliveryTimeout (250ms)"}},
 		{"negative timeouts", &fakeProducer{}, "t", file, &Options{DeliveryTimeout: -1, SyncTimeout: -1, CloseTimeout: -1},
 			[]string{"DeliveryTimeout is -1ns", "SyncTimeout is -1ns", "CloseTimeout is -1ns"}},
+		{"outage after nothing", &fakeProducer{}, "t", file, &Options{OutageAfter: time.Millisecond}, []string{"OutageAfter is 1ms", "negative for never"}},
+		{"outage after the deadline", &fakeProducer{}, "t", file, &Options{OutageAfter: 6 * time.Second, DeliveryTimeout: 10 * time.Second},
+			[]string{"OutageAfter is 6s", "half of DeliveryTimeout (5s)"}},
 		{"used producer", used, "t", file, nil, []string{"start the producer", "serves one KafkaSyncer"}},
 		{"negative overhead", &fakeProducer{overhead: Overhead{RecordBytes: -1}}, "t", file, nil, []string{"overhead of -1 bytes a record"}},
 		{"negative percentage", &fakeProducer{overhead: Overhead{ValuePercent: -1}}, "t", file, nil, []string{"-1 % of the values"}},

@@ -52,9 +52,48 @@ type Options struct {
 	// at least 10 ms.
 	CloseTimeout time.Duration
 
+	// OutageAfter is how long nothing at all may be acknowledged, while entries
+	// are with the producer, before that is an outage: new entries then go to the
+	// fallback at once instead of waiting for their deadline, and Sync does not
+	// wait for Kafka. The first acknowledgement ends it. Default 5 s, or half of
+	// DeliveryTimeout if that is less; at least 10 ms and at most half of
+	// DeliveryTimeout; negative: never.
+	OutageAfter time.Duration
+
+	// OnStateChange is called with each new [State] and the time at which it
+	// began, in their order, from one goroutine of the syncer's own. It may block
+	// without holding up anything; of many changes meanwhile the oldest are left
+	// out. Default: none.
+	OnStateChange func(state State, since time.Time)
+
+	// Replay is how entries in the fallback are sent to Kafka later.
+	Replay ReplayOptions
+
 	// ErrorHandler is told what goes wrong on the way, at most once in ten
 	// seconds for each kind of trouble. Default: a line on standard error.
 	ErrorHandler ErrorHandler
+}
+
+// ReplayOptions are the choices about the entries in a [Fallback] that are sent
+// to Kafka later: what went there while Kafka was away, what earlier processes
+// left, and what is found in directories of the same tree whose owners have
+// died. The zero value is a good one.
+//
+// Replay begins by itself, oldest entries first, behind what is logged at the
+// moment. A replayed record has the topic, key and headers of its entry, and
+// beside them a header "replayed" with the time at which the entry was logged
+// (RFC 3339, UTC; empty if it is not known), and, if Kafka may have the entry
+// already, a header "possibly-duplicate" with "true".
+type ReplayOptions struct {
+	// Rate is the most entries that are replayed in a second. Default 50,000;
+	// negative: none, entries stay on file.
+	Rate int
+
+	// StampNow gives replayed records the time of the replay as their time stamp.
+	// A topic whose retention goes by time may delete a record with an old stamp
+	// at once, and a broker may be set to refuse one. Default: the time of the
+	// entry, if it is known.
+	StampNow bool
 }
 
 const (
@@ -112,10 +151,29 @@ func (o *Options) withDefaults() (*Options, error) {
 	if d.DeliveryTimeout > 0 && d.Linger > d.DeliveryTimeout/4 {
 		bad("Linger is %v, but must be at most a quarter of DeliveryTimeout (%v)", d.Linger, d.DeliveryTimeout/4)
 	}
+	switch half := d.DeliveryTimeout / 2; {
+	case d.OutageAfter < 0:
+		d.OutageAfter = 0
+	case d.OutageAfter == 0:
+		if d.OutageAfter = defaultOutageAfter; d.OutageAfter > half {
+			d.OutageAfter = half
+		}
+	case d.OutageAfter < 10*time.Millisecond:
+		bad("OutageAfter is %v, but must be 0 for the default of %v, at least 10ms, or negative for never", d.OutageAfter, defaultOutageAfter)
+	case d.OutageAfter > half && d.DeliveryTimeout > 0:
+		bad("OutageAfter is %v, but must be at most half of DeliveryTimeout (%v)", d.OutageAfter, half)
+	}
+	if d.Replay.Rate == 0 {
+		d.Replay.Rate = defaultReplayRate
+	}
 	if d.ErrorHandler == nil {
 		d.ErrorHandler = stderrHandler
 	}
 	return &d, errors.Join(errs...)
 }
 
-const defaultMaxWait = 100 * time.Millisecond
+const (
+	defaultMaxWait     = 100 * time.Millisecond
+	defaultOutageAfter = 5 * time.Second
+	defaultReplayRate  = 50_000
+)

@@ -1,6 +1,9 @@
 package zapkafka
 
-import "sync/atomic"
+import (
+	"errors"
+	"sync/atomic"
+)
 
 // The state of a record: whose it is (its outcome), why it went to the
 // fallback, and whether the client still holds it. One word, so that outcome
@@ -34,6 +37,7 @@ const (
 	reasonDeadline         // DeliveryTimeout passed
 	reasonSync             // a Sync did not get an acknowledgement in time
 	reasonTooLarge         // over MaxEntryBytes: in the rejected file
+	reasonOutage           // Kafka acknowledges nothing at all
 	reasonClosed           // Shutdown, or logged after it
 	reasons                // how many there are
 )
@@ -60,6 +64,7 @@ func (c *chunk) recordDone(r *Record, err error) {
 			}
 			if err == nil {
 				c.q.counters.lateAcked.Add(1)
+				c.q.acknowledged()
 			} else {
 				c.q.counters.lateFailed.Add(1)
 			}
@@ -69,12 +74,16 @@ func (c *chunk) recordDone(r *Record, err error) {
 				continue
 			}
 			c.q.counters.acked.Add(1)
+			c.q.acknowledged()
 			c.finish(1, 1)
 		default:
 			// The hold becomes the reason "not yet written": the count does not
 			// change. The fallback writer may see the record at once, by way of
 			// an earlier entry in the list, and be done with the chunk before
 			// the next line: then the list gets a chunk with nothing to do.
+			if errors.Is(err, ErrRejected) {
+				c.q.counters.refused.Add(1)
+			}
 			failure := err // a copy, or err would be on the heap for every Done
 			c.lastErr.Store(&failure)
 			if !r.state.CompareAndSwap(s, theFallbacks|uint32(reasonFailed)<<reasonShift) {
@@ -152,6 +161,8 @@ type counters struct {
 	lateAcked         atomic.Uint64
 	lateFailed        atomic.Uint64
 	repeated          atomic.Uint64
+	replayAcked       atomic.Uint64
+	refused           atomic.Uint64 // records that Kafka will never take, replayed or not
 	cut               atomic.Uint64
 }
 

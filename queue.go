@@ -27,6 +27,7 @@ type queue struct {
 	// immutable
 	limit        int64 // bound on used+spare
 	share        int64 // most that the chunks with the producer may cost
+	clientMost   int64 // share, or what one chunk costs that does not fit into it
 	reserve      int64 // room that only the sender may use
 	low          int64 // free room below which waiting chunks are spilled
 	chunkRecords int   // most entries of a chunk
@@ -47,10 +48,16 @@ type queue struct {
 
 	counters counters
 
-	// wakeSender and wakeWriter have room for one signal: whoever gets it looks
-	// at everything.
+	// These have room for one signal: whoever gets it looks at everything.
 	wakeSender chan struct{}
 	wakeWriter chan struct{}
+	wakeReplay chan struct{}
+	wakeHealth chan struct{}
+	wakeNotify chan struct{}
+
+	// backlog reports whether the replay has something to send; nil without one.
+	// Called under mu.
+	backlog func() bool
 
 	mu sync.Mutex
 	// The fields below are guarded by mu.
@@ -97,6 +104,9 @@ type queue struct {
 	// the number of answers until then: see kafkaSilentLocked.
 	silent        bool
 	silentAnswers uint64
+
+	health health
+	replay replayShare
 }
 
 // settledWait is someone who waits until every entry up to a number has its
@@ -152,7 +162,13 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 		rejected:     plainRejected,
 		wakeSender:   make(chan struct{}, 1),
 		wakeWriter:   make(chan struct{}, 1),
+		wakeReplay:   make(chan struct{}, 1),
+		wakeHealth:   make(chan struct{}, 1),
+		wakeNotify:   make(chan struct{}, 1),
 	}
+	q.replay = newReplayShare(q.limit, q.share, q.recordCost)
+	q.health.after, q.health.since = o.OutageAfter, time.Now()
+	q.health.notify = o.OnStateChange != nil
 	q.largeAt = largeBytes
 	if q.maxEntry < q.largeAt {
 		q.largeAt = q.maxEntry + 1
@@ -179,6 +195,7 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 	if one := largest + q.extraCost(1, q.maxEntry); one > client {
 		client = one
 	}
+	q.clientMost = client
 	// What is left for one entry when the producer holds all that it may and
 	// everything that waits was spilled, the open chunk apart.
 	q.largest = q.limit - client - q.reserve - q.chunkCost() - timeSize*int64(q.chunkRecords) - (detailSize+headerSize)*int64(q.chunkRecords)
@@ -279,6 +296,9 @@ func (q *queue) loseLocked() error {
 		}
 	}
 	q.counters.lost[why].Add(1)
+	if q.health.state == Healthy {
+		wake(q.wakeHealth)
+	}
 	return err
 }
 
@@ -311,8 +331,8 @@ func (q *queue) openChunkLocked(m *meta) *chunk {
 	if len(q.order) == 0 {
 		wake(q.wakeWriter) // for its deadline
 	}
-	if q.limit-q.used < q.low {
-		wake(q.wakeWriter) // to make room
+	if q.limit-q.used < q.low || q.health.state == FallbackOnly {
+		wake(q.wakeWriter) // to make room; in an outage for its linger
 	}
 	return q.open
 }
@@ -372,6 +392,9 @@ func (q *queue) sealLocked() {
 	q.waiting = append(q.waiting, c)
 	q.order = append(q.order, c)
 	wake(q.wakeSender)
+	if q.health.state == FallbackOnly {
+		wake(q.wakeWriter)
+	}
 }
 
 // putLarge is put for an entry that gets memory of its own, and a chunk of its
@@ -450,7 +473,7 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 		q.waiting = append(q.waiting, c)
 		wake(q.wakeSender)
 	}
-	if len(q.order) == 1 || q.limit-q.used < q.low {
+	if len(q.order) == 1 || q.limit-q.used < q.low || q.health.state == FallbackOnly {
 		wake(q.wakeWriter)
 	}
 	return nil
@@ -610,6 +633,7 @@ func (q *queue) freeLocked(c *chunk) {
 	if c.extra != 0 {
 		q.inClient -= mem.cost() + c.extra
 		q.clients--
+		q.landedLocked()
 		c.extra = 0
 		if q.clients == 0 {
 			q.silent = false // nobody is silent who was not asked

@@ -36,16 +36,22 @@ func (q *queue) takeForProducer(now time.Time) (*chunk, time.Duration) {
 	if len(q.waiting) == 0 {
 		return nil, wait
 	}
+	if q.health.state == FallbackOnly {
+		if may, left := q.mayProbeLocked(now, false); !may {
+			return nil, sooner(wait, left)
+		}
+	}
 	c := q.waiting[0]
 	extra := q.extraCost(c.entries()-c.from, c.used)
 	cost := c.mem.cost() + extra
-	if q.clients > 0 && q.inClient+cost > q.share {
-		return nil, wait // chunkReleased gives the signal
+	if q.clients > 0 && q.inClient+cost > q.share || q.replay.used > 0 && q.inClient+cost > q.clientMost {
+		return nil, wait // chunkReleased gives the signal, or releaseReplay
 	}
 	if !q.chargeLocked(extra, 0) {
 		// Only with chunks at the producer: without them the reserve is whole.
 		return nil, wait
 	}
+	q.handedLocked(now)
 	c.extra = extra
 	q.inClient += cost
 	q.clients++
@@ -192,6 +198,14 @@ func (q *queue) takeForFallback(now time.Time) (job, time.Duration) {
 		return job{c, reasonFailed}, 0
 	}
 
+	if q.health.state == FallbackOnly {
+		c, left := q.chunkInOutageLocked(now)
+		if c != nil {
+			q.takeWholeLocked(c)
+			return job{c, reasonOutage}, 0
+		}
+		wait = sooner(wait, left)
+	}
 	if len(q.waiting) > 0 && (q.limit-q.used < q.low || len(q.waiters) > 0) {
 		// A fallback that fails is tried again now and then; until it works
 		// Kafka may still take what waits.
@@ -206,6 +220,29 @@ func (q *queue) takeForFallback(now time.Time) (job, time.Duration) {
 		wait = sooner(wait, q.overdue(q.open, now))
 	}
 	return job{}, sooner(wait, trim)
+}
+
+// chunkInOutageLocked returns the oldest chunk that need not wait for Kafka in an
+// outage, or how long until there may be one. The next probe is left alone.
+func (q *queue) chunkInOutageLocked(now time.Time) (*chunk, time.Duration) {
+	wait := never
+	if q.open != nil {
+		if wait = q.lingerLocked(now); wait == 0 {
+			q.sealLocked()
+			wait = never
+		}
+	}
+	first := 0
+	if may, _ := q.mayProbeLocked(now, false); may {
+		first = 1
+	}
+	if len(q.waiting) <= first {
+		return nil, wait
+	}
+	if left := q.failingUntil.Sub(now); q.failing && left > 0 {
+		return nil, sooner(wait, left)
+	}
+	return q.waiting[first], wait
 }
 
 func (q *queue) takeWholeLocked(c *chunk) {
@@ -234,7 +271,7 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 	}
 	left := c.entries() - c.from - n
 	q.counters.fellBack[why].Add(uint64(n))
-	if left > 0 && (why == reasonQueueFull || why == reasonSync) {
+	if left > 0 && (why == reasonQueueFull || why == reasonSync || why == reasonOutage) {
 		if why == reasonSync {
 			q.cancelSyncLocked()
 		}
@@ -297,7 +334,7 @@ func (q *queue) diskAnswered(err error, rejected bool) {
 
 // answers is how many times Kafka has acknowledged something.
 func (q *queue) answers() uint64 {
-	return q.counters.acked.Load() + q.counters.lateAcked.Load()
+	return q.counters.acked.Load() + q.counters.lateAcked.Load() + q.counters.replayAcked.Load()
 }
 
 // kafkaSilentLocked reports whether a Sync has waited for Kafka in vain and
@@ -324,7 +361,7 @@ func (q *queue) flush() (w *settledWait, hopeless bool, answers uint64) {
 	}
 	q.nudge = true
 	wake(q.wakeSender)
-	return w, q.kafkaSilentLocked(), q.answers()
+	return w, q.kafkaSilentLocked() || q.health.state == FallbackOnly, q.answers()
 }
 
 // forget takes back a wait that has not come to its end.

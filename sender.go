@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// sender is the goroutine that hands chunks to the producer. It is the one that
+// sender is the goroutine that hands chunks, and batches of the replay, to the
+// producer. It is the one that
 // a producer may block; callers and the fallback writer go on without it.
 type sender struct {
 	q        *queue
@@ -22,7 +23,13 @@ func (s *sender) run() {
 	timer := newStoppedTimer()
 	defer timer.Stop()
 	for s.stop.Err() == nil {
+		b, probe := s.q.takeReplay(time.Now())
+		if b != nil {
+			s.produce(b.records)
+			continue
+		}
 		c, wait := s.q.takeForProducer(time.Now())
+		wait = sooner(wait, probe)
 		if c != nil {
 			s.handOver(c)
 			continue
@@ -42,11 +49,15 @@ func (s *sender) run() {
 
 func (s *sender) handOver(c *chunk) {
 	c.makeRecords(s.topic)
-	s.records = s.records[:0]
-	for i := range c.records {
-		s.records = append(s.records, &c.records[i])
-	}
 	s.q.publish(c)
+	s.produce(c.records)
+}
+
+func (s *sender) produce(records []Record) {
+	s.records = s.records[:0]
+	for i := range records {
+		s.records = append(s.records, &records[i])
+	}
 	s.producer.Produce(s.stop, s.records)
 	for i := range s.records {
 		s.records[i] = nil // else an idle sink would keep its last block

@@ -39,7 +39,8 @@ func (s *KafkaSyncer) Close() error {
 	return s.Shutdown(ctx)
 }
 
-// Shutdown ends the syncer: it accepts no more entries for Kafka, delivers what
+// Shutdown ends the syncer: it stops the replay, of which what is not acknowledged
+// stays on file, accepts no more entries for Kafka, delivers what
 // it has, writes to the fallback what Kafka has not acknowledged when three
 // quarters of the time until ctx's deadline are over (or ctx is cancelled),
 // closes the producer, and ends its goroutines. It returns at the latest half a
@@ -85,6 +86,9 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 	drain, cancel := context.WithTimeout(ctx, kafkas)
 	defer cancel()
 
+	if s.replayer != nil {
+		close(s.replayer.stop)
+	}
 	lost := s.q.lostOnFile()
 	s.q.close()
 	w, _, answers := s.q.flush()
@@ -134,6 +138,16 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 	close(s.fsync.stop)
 	join(s.fsync.done, last.Add(reportGrace/2), "an fsync of the fallback has not returned: its goroutine is left behind")
 	errs = append(errs, receiveUntil(closed, last))
+	if s.replayer != nil {
+		// The producer has reported all that it had: what is acknowledged is taken
+		// off the file, the rest stays there.
+		close(s.replayer.end)
+		join(s.replayer.done, last.Add(reportGrace/2), "a write to the fallback for the replay has not returned: its goroutine is left behind")
+	}
+	close(s.watcher.stop)
+	<-s.watcher.done // it never waits for anything
+	close(s.notifier.stop)
+	join(s.notifier.done, last.Add(reportGrace), "OnStateChange has not returned: its goroutine is left behind")
 	close(s.reporter.stop)
 	join(s.reporter.done, last.Add(reportGrace), "the error handler has not returned: its goroutine is left behind")
 	if err := errors.Join(errs...); err != nil {

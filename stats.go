@@ -26,7 +26,7 @@ type Stats struct {
 	PendingEntries uint64
 	// PendingBytes is the memory in use for entries, in bytes, as counted
 	// against Options.BufferBytes: what waits, what is with the producer and the
-	// client's overhead for it. What a client has not let go of stays counted
+	// client's overhead for it, and what replay has read. What a client has not let go of stays counted
 	// although it has its outcome, and so may what was in a write to the fallback
 	// that hung at the end of Shutdown.
 	PendingBytes int64
@@ -56,6 +56,9 @@ type FellBack struct {
 	Deadline uint64
 	// Sync: no report when a Sync came to the end of its time.
 	Sync uint64
+	// Outage: Kafka had acknowledged nothing for Options.OutageAfter, so these did
+	// not wait for it; they were never with the producer.
+	Outage uint64
 	// TooLarge: over MaxEntryBytes; these are in the rejected file.
 	TooLarge uint64
 	// Closed: no report at Shutdown, or logged after it.
@@ -64,7 +67,7 @@ type FellBack struct {
 
 // Total is the sum over all reasons.
 func (f FellBack) Total() uint64 {
-	return f.QueueFull + f.DeliveryFailed + f.Deadline + f.Sync + f.TooLarge + f.Closed
+	return f.QueueFull + f.DeliveryFailed + f.Deadline + f.Sync + f.Outage + f.TooLarge + f.Closed
 }
 
 // Lost counts entries that are nowhere, by reason.
@@ -101,6 +104,7 @@ func (q *queue) stats() Stats {
 			DeliveryFailed: c.fellBack[reasonFailed].Load(),
 			Deadline:       c.fellBack[reasonDeadline].Load(),
 			Sync:           c.fellBack[reasonSync].Load(),
+			Outage:         c.fellBack[reasonOutage].Load(),
 			TooLarge:       c.fellBack[reasonTooLarge].Load(),
 			Closed:         c.fellBack[reasonClosed].Load(),
 		},

@@ -31,6 +31,7 @@ func TestKilledWithEachClient(t *testing.T) {
 			await(t, run, rate)
 			k.Start(t)
 			done := run.Wait()
+			s.Replayed(t)
 			s.Finish(t)
 
 			sheet := k.Sheet(t, a.Name+": killed and started again", s, done.Counts, done.Calls)

@@ -125,7 +125,7 @@ func runLoad(t *testing.T, k *harness.Kafka, program, scenario string, size int,
 		t.Errorf("the fallback is damaged: %v", err)
 	}
 	sheet := &harness.Sheet{
-		Scenario: scenario, Counts: report.Counts, Stats: report.Stats,
+		Scenario: scenario, Counts: report.Counts, Stats: report.Stats, Fallback: report.Fallback,
 		LongestCall: report.Sink.Max, P999: report.Sink.P999,
 		Topic: k.Read(t, topic), Files: files,
 	}

@@ -35,7 +35,7 @@ func TestUnknownTopic(t *testing.T) {
 	sheet := &harness.Sheet{
 		Scenario: "topic unknown", Counts: done.Counts,
 		LongestCall: time.Duration(done.Calls.Max()), P999: time.Duration(done.Calls.ValueAtQuantile(99.9)),
-		Stats: s.Syncer.Stats(), Topic: &harness.Tally{}, Files: files,
+		Stats: s.Syncer.Stats(), Fallback: s.Fallback.Stats(), Topic: &harness.Tally{}, Files: files,
 	}
 	sheet.Check(t)
 	sheet.None(t)
@@ -78,6 +78,8 @@ func TestTooLargeForTheTopic(t *testing.T) {
 	})
 	after := load.New(s.Logger.Logger, load.Plan{Workers: 4, PerWorker: 250, FirstSeq: 250}).Start().Wait()
 	awaitAcked(t, s, 2000)
+	// The replay sends each alone before it believes the refusal.
+	harness.Eventually(t, "the large entries are rejected", func() bool { return s.Fallback.Stats().Rejected == large })
 	s.Finish(t)
 
 	counts := before.Counts
@@ -92,7 +94,7 @@ func TestTooLargeForTheTopic(t *testing.T) {
 	if n := sheet.Stats.FellBack.Total(); n != large || sheet.Files.Foreign != large {
 		t.Errorf("%d fell back, %d large entries are on file, want %d: %+v", n, sheet.Files.Foreign, large, sheet.Stats.FellBack)
 	}
-	if s.Errors.Containing("MESSAGE_TOO_LARGE") == nil {
+	if s.Errors.Containing("MESSAGE_TOO_LARGE") == nil || s.Errors.Containing("max.message.bytes", "MaxEntryBytes") == nil {
 		t.Errorf("the error handler did not hear why:\n%s", s.Errors)
 	}
 }

@@ -49,6 +49,7 @@ func (l *ledger) problem(format string, args ...any) {
 // balance is the sink's own account of its entries, and what was found of them.
 type balance struct {
 	zapkafka.Stats
+	fallback  zapkafka.FallbackStats
 	missing   int64 // accepted, said to be neither shed nor lost, and nowhere
 	duplicate int   // ids that are twice in the topic
 	topic     int   // ids in the topic
@@ -58,9 +59,9 @@ type balance struct {
 }
 
 // check holds what was found against the ids that were logged and against what
-// the sink says of them.
-func (l *ledger) check(s zapkafka.Stats, logged []string) *balance {
-	b := &balance{Stats: s}
+// the sink and the fallback say of them.
+func (l *ledger) check(s zapkafka.Stats, f zapkafka.FallbackStats, logged []string) *balance {
+	b := &balance{Stats: s, fallback: f}
 	var found int
 	var nowhere []string
 	for _, id := range logged {
@@ -99,9 +100,9 @@ func (l *ledger) check(s zapkafka.Stats, logged []string) *balance {
 	return b
 }
 
-// compare holds the sink's account against itself and against the counts.
+// compare holds the accounts against themselves and against the counts.
 func (l *ledger) compare(b *balance, logged int) {
-	s := b.Stats
+	s, f := b.Stats, b.fallback
 	if s.Accepted != uint64(logged) {
 		l.problem("%d entries were logged, and the sink accepted %d", logged, s.Accepted)
 	}
@@ -111,11 +112,19 @@ func (l *ledger) compare(b *balance, logged int) {
 	if uint64(b.topic) < s.Acked {
 		l.problem("%d entries are acknowledged, but only %d are in the topic", s.Acked, b.topic)
 	}
-	if uint64(b.both) > s.PossiblyDuplicate {
-		l.problem("%d entries are in the topic and on file, but the sink knows of %d at most", b.both, s.PossiblyDuplicate)
+	if sum := f.Replayed + f.Rejected + f.Quarantined + f.Evicted + f.OnFile; sum != f.Inherited+f.Stored {
+		l.problem("%d entries were on file, and %d are accounted for", f.Inherited+f.Stored, sum)
 	}
-	if uint64(l.lines) != s.FellBack.Total() {
-		l.problem("the fallback has %d lines, and %d entries are said to be there", l.lines, s.FellBack.Total())
+	if n := f.Stored + f.Oversize; n != s.FellBack.Total() {
+		l.problem("%d entries went to the fallback, and it was given %d", s.FellBack.Total(), n)
+	}
+	// A file stays as it is until all of it has been replayed, and at the end the
+	// replay may have had a batch under way.
+	if least := f.OnFile + f.Rejected + f.Oversize; uint64(l.lines) < least || uint64(l.lines) > least+f.Replayed {
+		l.problem("the fallback has %d lines, and %d entries are said to be there", l.lines, least)
+	}
+	if most := s.PossiblyDuplicate + f.Replayed; uint64(b.both) > most && (f.Replayed == 0 || f.OnFile == 0) {
+		l.problem("%d entries are in the topic and on file, but the sink knows of %d at most", b.both, most)
 	}
 }
 
@@ -152,8 +161,8 @@ func (b *balance) well() bool {
 
 // whereabouts is the line before the last.
 func (b *balance) whereabouts() string {
-	return fmt.Sprintf("ids found: %d in the topic, %d on file, %d in both (possibly duplicate by the sink's account: %d)",
-		b.topic, b.file, b.both, b.PossiblyDuplicate)
+	return fmt.Sprintf("ids found: %d in the topic (%d by way of the fallback), %d on file, %d in both (possibly duplicate by the sink's account: %d)",
+		b.topic, b.fallback.Replayed, b.file, b.both, b.PossiblyDuplicate)
 }
 
 // String is the last line.

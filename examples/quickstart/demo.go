@@ -37,6 +37,7 @@ type demo struct {
 	work     *workload
 	progress *progress
 	syncer   *zapkafka.KafkaSyncer // once it runs
+	fallback *zapkafka.Fallback    // likewise
 	trouble  []string              // what went wrong beside the balance
 }
 
@@ -135,9 +136,9 @@ func (d *demo) log(ctx context.Context) error {
 	return nil
 }
 
-// running is told of the syncer as soon as there is one.
-func (d *demo) running(s *zapkafka.KafkaSyncer) {
-	d.syncer = s
+// running is told of the syncer and its fallback as soon as there is one.
+func (d *demo) running(s *zapkafka.KafkaSyncer, f *zapkafka.Fallback) {
+	d.syncer, d.fallback = s, f
 	state := func(zapkafka.Stats) string { return d.embedded.state() }
 	if d.embedded == nil {
 		state = (&answers{}).state
@@ -163,7 +164,7 @@ func (d *demo) verify() *balance {
 		l.problem("the fallback could not be read: %v", err)
 	}
 	l.problems = append(l.problems, d.trouble...)
-	return l.check(d.syncer.Stats(), d.work.ids())
+	return l.check(d.syncer.Stats(), d.fallback.Stats(), d.work.ids())
 }
 
 // end frees what prepare took. The fallback stays if all is not well.

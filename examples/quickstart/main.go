@@ -54,7 +54,7 @@ func logToKafka(ctx context.Context, d *demo) (err error) {
 	}
 	logger := zapkafka.New(syncer, zap.InfoLevel)
 
-	d.running(syncer)
+	d.running(syncer, fallback)
 	d.work.run(ctx, logger)
 
 	// The work is done, or ended by a signal: what was logged goes to Kafka, and

@@ -16,6 +16,8 @@ type Report struct {
 
 	Counts []int // entries of each goroutine
 	Stats  zapkafka.Stats
+	// Fallback is the sheet of the files.
+	Fallback zapkafka.FallbackStats
 	// ShutdownError is what Shutdown returned.
 	ShutdownError string `json:",omitempty"`
 

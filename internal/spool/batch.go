@@ -54,6 +54,18 @@ func (b Batch) checkEnvelopes() error {
 	return nil
 }
 
+// size is what fit would need for all entries.
+func (b Batch) size(withRow bool) int64 {
+	n, before := int64(len(b.Text)), uint32(0)
+	for _, end := range b.Ends {
+		if withRow {
+			n += uvarintLen(end - before)
+		}
+		before = end
+	}
+	return n
+}
+
 // fit returns how many entries, from the first, need no more than room bytes.
 // withRow counts what a row of the index takes for each line.
 func (b Batch) fit(room int64, withRow bool) int {

@@ -36,13 +36,17 @@ type faultFS struct {
 	room    int
 	roomFor string
 	// fail, if it returns an error, is the answer to an operation ("open",
-	// "truncate", "sync", "syncdir", "write") on a file of that base name.
-	fail   func(op, name string) error
-	writes map[string]int // calls by extension
-	synced []string       // base names, in order
+	// "read", "truncate", "sync", "syncdir", "readdir", "remove", "write") on a
+	// file of that base name.
+	fail    func(op, name string) error
+	writes  map[string]int   // calls by extension
+	synced  []string         // base names, in order
+	durable map[string]int64 // size at the last sync, by path
 }
 
-func newFaultFS() *faultFS { return &faultFS{room: -1, writes: map[string]int{}} }
+func newFaultFS() *faultFS {
+	return &faultFS{room: -1, writes: map[string]int{}, durable: map[string]int64{}}
+}
 
 func (f *faultFS) do(op, name string) error {
 	f.mu.Lock()
@@ -80,6 +84,20 @@ func (f *faultFS) SyncDir(name string) error {
 		return err
 	}
 	return f.osFS.SyncDir(name)
+}
+
+func (f *faultFS) Remove(name string) error {
+	if err := f.do("remove", name); err != nil {
+		return err
+	}
+	return f.osFS.Remove(name)
+}
+
+func (f *faultFS) ReadDir(name string) ([]os.DirEntry, error) {
+	if err := f.do("readdir", name); err != nil {
+		return nil, err
+	}
+	return f.osFS.ReadDir(name)
 }
 
 type faultFile struct {
@@ -121,7 +139,18 @@ func (f *faultFile) Sync() error {
 	if err := f.fs.do("sync", f.name); err != nil {
 		return err
 	}
-	return f.file.Sync()
+	err := f.file.Sync()
+	if info, statErr := f.file.Stat(); err == nil && statErr == nil {
+		f.fs.set(func(fs *faultFS) { fs.durable[f.name] = info.Size() })
+	}
+	return err
+}
+
+func (f *faultFile) ReadAt(p []byte, off int64) (int, error) {
+	if err := f.fs.do("read", f.name); err != nil {
+		return 0, err
+	}
+	return f.file.ReadAt(p, off)
 }
 
 var (

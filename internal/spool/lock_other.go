@@ -34,3 +34,6 @@ func (e exclusive) held() bool {
 	_, err := os.Stat(e.Name())
 	return err == nil
 }
+
+// Remove is what Close is here.
+func (e exclusive) Remove() error { return e.Close() }

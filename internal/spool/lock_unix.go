@@ -52,3 +52,11 @@ func (l fileLock) held() bool {
 	named, err := os.Stat(l.Name())
 	return err == nil && os.SameFile(locked, named)
 }
+
+// Remove removes the file before it gives up the lock. Who has the same file
+// open gets the lock then, and sees that it is on a file which is gone.
+func (l fileLock) Remove() error {
+	err := os.Remove(l.Name())
+	l.Close()
+	return err
+}

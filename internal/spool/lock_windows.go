@@ -30,3 +30,9 @@ type fileLock struct{ *os.File }
 
 // held is always true: a file that is open in this way cannot be removed.
 func (fileLock) held() bool { return true }
+
+// Remove fails if somebody else has opened the file in the moment between.
+func (l fileLock) Remove() error {
+	l.Close()
+	return os.Remove(l.Name())
+}

@@ -14,6 +14,8 @@ const (
 	probeName    = "probe"
 	rejectedName = "rejected.jsonl"
 
+	quarantineName = "quarantine.jsonl"
+
 	textExt  = ".log"
 	indexExt = ".idx"
 

@@ -37,7 +37,10 @@ type DamageError struct {
 	Path   string
 	Offset int64 // in bytes
 	Length int64 // may be 0: something is missing at Offset
-	Reason string
+	// Entries is how many entries there were, where the index says so; otherwise
+	// 1, for the part.
+	Entries int
+	Reason  string
 }
 
 // Error names the file, the place and what is wrong with it.
@@ -61,11 +64,15 @@ type Reader struct {
 
 	index     *bufio.Reader // nil: no more rows
 	indexLeft int64
+	indexAt   int64 // where the next row begins
+	countRead int64 // text that count read
+	rowsEnd   int64 // where the text of the row before ends
 	row       indexRow
 	rowBuf    []byte
 	haveRow   bool // row is read and its text is not
 
-	pos int64 // all before it was returned, or is in block
+	from int64 // lines that end here or before are passed over
+	pos  int64 // all before it was returned, or is in block
 
 	block     []byte // text of the row that is being returned
 	blockAt   int64
@@ -73,6 +80,8 @@ type Reader struct {
 	blockFrom uint32
 	blockRow  indexRow // times and flags for it
 	blockGood bool     // the text has the checksum of the row
+
+	valueShared bool // the Value last returned is in our memory
 
 	lines    *bufio.Reader // text between rows, being split by newlines
 	linesEnd int64
@@ -101,11 +110,16 @@ func OpenReader(path string) (*Reader, error) {
 	}
 	r := newReader(path, text, size, index, indexSize)
 	r.close = func() error { return errors.Join(text.Close(), index.Close()) }
-	if number, _, ok := segmentNumber(filepath.Base(path)); ok && r.index != nil && r.header.number != number {
+	r.checkNumber(filepath.Base(path))
+	return r, nil
+}
+
+// checkNumber does without an index that is another segment's.
+func (r *Reader) checkNumber(name string) {
+	if number, _, ok := segmentNumber(name); ok && r.index != nil && r.header.number != number {
 		r.indexErr = fmt.Errorf("the index is of segment %d", r.header.number)
 		r.header, r.index = indexHeader{}, nil
 	}
-	return r, nil
 }
 
 func openForRead(path string) (*os.File, int64, error) {
@@ -136,9 +150,13 @@ func newReader(path string, text io.ReaderAt, size int64, index io.ReaderAt, ind
 		r.indexErr = err
 		return r
 	}
-	r.header, r.index, r.indexLeft = header, b, indexSize-int64(n)
+	r.header, r.index, r.indexAt, r.indexLeft = header, b, int64(n), indexSize-int64(n)
 	return r
 }
+
+// seek makes a new reader begin at from. A line that begins before and ends
+// behind it is returned whole where the index describes it.
+func (r *Reader) seek(from int64) { r.from, r.pos = from, from }
 
 // Topic is the topic of the plain lines; empty if it is not known.
 func (r *Reader) Topic() string { return r.header.topic }
@@ -176,20 +194,26 @@ func (r *Reader) advance() error {
 	r.readRow()
 	// Rows whose text is gone come last, one damage each.
 	gone := r.haveRow && r.pos >= r.size
-	if r.haveRow && r.row.offset == r.pos || gone {
+	if r.haveRow && r.row.offset <= r.pos || gone {
 		r.haveRow = false
 		return r.loadBlock()
 	}
-	end := r.size
-	if r.haveRow && r.row.offset < end {
-		end = r.row.offset
-	}
+	end := r.gapEnd()
 	if r.pos >= end {
 		return io.EOF
 	}
 	r.lines = bufio.NewReaderSize(io.NewSectionReader(r.text, r.pos, end-r.pos), 64<<10)
 	r.linesEnd = end
 	return nil
+}
+
+// gapEnd is where text without a row ends.
+func (r *Reader) gapEnd() int64 {
+	end := r.size
+	if r.haveRow && r.row.offset < end {
+		end = r.row.offset
+	}
+	return end
 }
 
 // readRow makes row the next one of use. Rows are in the order of the text; one
@@ -199,10 +223,12 @@ func (r *Reader) readRow() {
 		var err error
 		r.rowBuf, err = readRow(r.index, r.indexLeft, &r.row, r.rowBuf)
 		if err == nil {
-			r.indexLeft -= int64(len(r.rowBuf))
-			if r.row.offset >= r.pos {
-				r.haveRow = true
-				return
+			if r.row.offset >= r.rowsEnd {
+				r.indexLeft -= int64(len(r.rowBuf))
+				r.indexAt += int64(len(r.rowBuf))
+				r.rowsEnd = r.row.offset + r.row.length
+				r.haveRow = r.rowsEnd > r.from
+				continue
 			}
 			err = errors.New("index rows overlap")
 		}
@@ -213,14 +239,27 @@ func (r *Reader) readRow() {
 	}
 }
 
+// onFile is how much of the text of row there is.
+func (r *Reader) onFile() int64 {
+	switch {
+	case r.row.offset >= r.size:
+		return 0
+	case r.row.length > r.size-r.row.offset:
+		return r.size - r.row.offset
+	}
+	return r.row.length
+}
+
+// passRow moves pos behind the text of row, of which have is on file.
+func (r *Reader) passRow(have int64) {
+	if end := r.row.offset + have; have > 0 && end > r.pos {
+		r.pos = end
+	}
+}
+
 // loadBlock reads the text of row, as much as there is.
 func (r *Reader) loadBlock() error {
-	have := r.row.length
-	if r.row.offset >= r.size {
-		have = 0
-	} else if have > r.size-r.row.offset {
-		have = r.size - r.row.offset
-	}
+	have := r.onFile()
 	r.block = grow(r.block[:0], int(have))
 	if n, err := r.text.ReadAt(r.block, r.row.offset); n < len(r.block) {
 		return fmt.Errorf("read fallback file %q at %d: %w", r.path, r.row.offset, cause(err))
@@ -228,8 +267,9 @@ func (r *Reader) loadBlock() error {
 	r.blockRow, r.blockAt, r.blockFrom = r.row, r.row.offset, 0
 	r.blockGood = have == r.row.length && crc32.Checksum(r.block, castagnoli) == r.row.textCRC
 	r.blockEnds = r.row.ends
-	r.pos += have
+	r.passRow(have)
 	if have == r.row.length {
+		r.passLines()
 		return nil
 	}
 	whole := 0
@@ -242,9 +282,27 @@ func (r *Reader) loadBlock() error {
 	if whole > 0 {
 		rest = int64(r.blockEnds[whole-1])
 	}
+	r.passLines()
+	if r.passedCut(have, rest) {
+		return nil
+	}
 	// The entries before the cut are still to come; the loss is told first, as
 	// its number is known only here.
-	return r.damage(r.blockAt+rest, have-rest, fmt.Sprintf("the text ends before the index does, entries missing: %d", missing))
+	return &DamageError{Path: r.path, Offset: r.blockAt + rest, Length: have - rest, Entries: missing,
+		Reason: fmt.Sprintf("the text ends before the index does, entries missing: %d", missing)}
+}
+
+// passedCut reports whether from is behind what is left of a line that is cut,
+// of which have bytes of the row's text are on file and rest are whole lines.
+func (r *Reader) passedCut(have, rest int64) bool {
+	return have > rest && r.row.offset+have <= r.from
+}
+
+// passLines passes over the lines of the block that are before from.
+func (r *Reader) passLines() {
+	for len(r.blockEnds) > 0 && r.blockAt+int64(r.blockEnds[0]) <= r.from {
+		r.blockFrom, r.blockEnds = r.blockEnds[0], r.blockEnds[1:]
+	}
 }
 
 // nextOfBlock returns the next line of a row's text.
@@ -308,7 +366,7 @@ func (r *Reader) entry(e Entry, line []byte) (Entry, error) {
 		if !e.Verified && NeedsEnvelope(line) {
 			return Entry{}, r.damage(e.Offset, e.Length, "the line is empty, or has a NUL or a newline in it")
 		}
-		e.Value = line
+		e.Value, r.valueShared = line, true
 		return e, nil
 	}
 	envelope, err := ParseEnvelope(line)
@@ -319,10 +377,10 @@ func (r *Reader) entry(e Entry, line []byte) (Entry, error) {
 		envelope.Time = e.Time
 	}
 	envelope.PossiblyDuplicate = envelope.PossiblyDuplicate || e.PossiblyDuplicate
-	e.Envelope = envelope
+	e.Envelope, r.valueShared = envelope, false
 	return e, nil
 }
 
 func (r *Reader) damage(offset, length int64, reason string) error {
-	return &DamageError{Path: r.path, Offset: offset, Length: length, Reason: reason}
+	return &DamageError{Path: r.path, Offset: offset, Length: length, Entries: 1, Reason: reason}
 }

@@ -10,6 +10,7 @@ import (
 // segment is the segment being written: its text, and the index beside it. It
 // is used under the lock of its Spool.
 type segment struct {
+	stored  *stored // the same segment, as replay sees it
 	number  uint64
 	topic   string
 	created time.Time
@@ -27,7 +28,9 @@ func createSegment(fsys fileSystem, dir string, number uint64, topic string, now
 	if err != nil {
 		return nil, err
 	}
-	return &segment{number: number, topic: topic, created: now, text: text}, nil
+	g := &segment{number: number, topic: topic, created: now, text: text}
+	g.stored = &stored{number: number, topic: topic, live: g, surveyed: true, counted: true}
+	return g, nil
 }
 
 // usable reports whether the next batch may go into the segment.
@@ -75,6 +78,14 @@ func (g *segment) appendRow(offset int64, b Batch) (grown int64, err error) {
 		return grown, fmt.Errorf("entries are on file, but not in the index: %w", err)
 	}
 	return grown, nil
+}
+
+// ends is how far text and index are whole.
+func (g *segment) ends() (text, index int64) {
+	if g.index != nil {
+		index = g.index.size
+	}
+	return g.text.size, index
 }
 
 // close closes the files and returns the paths of those not yet synced. A

@@ -1,6 +1,7 @@
 // Package spool is the directory of the fallback: entries that Kafka did not
 // take, in plain text files which people can read, with an index beside each
-// for the way back. DESIGN.md describes the files to the byte.
+// for the way back. A Spool writes them, a Replay takes them off the file again.
+// DESIGN.md describes the files to the byte.
 package spool
 
 import (
@@ -35,8 +36,13 @@ type Options struct {
 	// in it, text and index. Zero or less: no bound.
 	MaxBytes int64
 	// SegmentBytes is the size of text from which on the next write begins a
-	// new segment. Zero or less: DefaultSegmentBytes.
+	// new segment. Zero or less: DefaultSegmentBytes. With Evict it is at most a
+	// sixteenth of MaxBytes, as room is made by whole segments.
 	SegmentBytes int64
+	// Evict says what gives way when the cap is reached: the oldest entries,
+	// which are then counted as evicted, rather than the newest, which are then
+	// refused with ErrFull.
+	Evict bool
 
 	fs  fileSystem       // nil: the real one
 	now func() time.Time // nil: time.Now
@@ -44,32 +50,41 @@ type Options struct {
 
 // Spool is a fallback directory, and the only one who writes there. All methods
 // may be called concurrently. Writes wait for each other and for the disk; a
-// write does not wait for a Sync.
+// write does not wait for a Sync. It may wait for replay, though: for the deletion
+// of a segment, and where rejected or damaged entries were in it, for the sync of
+// these.
 type Spool struct {
 	// Immutable after Open.
 	root         string // as asked for; dir is below it if it had an owner
 	dir          string
 	maxBytes     int64
 	segmentBytes int64
+	evict        bool
 	fs           fileSystem
 	now          func() time.Time
 
-	size atomic.Int64 // written under mu
+	size    atomic.Int64 // written under mu
+	balance balance      // has a lock of its own
 
 	// syncMu makes Sync and Close take turns. It is taken before mu.
 	syncMu   sync.Mutex
 	closeErr error // guarded by syncMu; Close's answer
 
-	mu       sync.Mutex
-	lock     dirLock // nil if it was lost; guarded by mu, as are all below
-	closed   bool
-	topic    string
-	last     uint64 // highest segment number seen or given
-	current  *segment
-	rejected *lineFile
-	counted  time.Time // when size was last taken from the directory
-	unsynced []string  // files closed before they were synced
-	newNames []string  // directories in which names appeared since the last sync
+	mu          sync.Mutex
+	lock        dirLock // nil if it was lost; guarded by mu, as are all below
+	closed      bool
+	topic       string
+	last        uint64 // highest segment number seen or given
+	current     *segment
+	rejected    *lineFile
+	quarantined *lineFile
+	own         *backlog
+	backlogs    []*backlog       // own, and those of adopted directories
+	replays     map[*Replay]bool // not closed yet
+	counted     time.Time        // when size was last taken from the directory
+	syncing     bool             // a Sync is between taking the marks and its end
+	unsynced    []string         // files closed before they were synced
+	newNames    []string         // directories in which names appeared since the last sync
 }
 
 // Open takes dir for the caller, making it and what is missing above it. If
@@ -80,9 +95,13 @@ func Open(dir string, o Options) (*Spool, error) {
 	if dir == "" {
 		return nil, errors.New("open fallback directory: the path is empty: name a directory")
 	}
-	s := &Spool{root: dir, maxBytes: o.MaxBytes, segmentBytes: o.SegmentBytes, fs: o.fs, now: o.now}
+	s := &Spool{root: dir, maxBytes: o.MaxBytes, segmentBytes: o.SegmentBytes, evict: o.Evict,
+		fs: o.fs, now: o.now, replays: map[*Replay]bool{}}
 	if s.segmentBytes <= 0 {
 		s.segmentBytes = DefaultSegmentBytes
+	}
+	if s.evict && s.maxBytes > 0 && s.segmentBytes > s.maxBytes/evictParts {
+		s.segmentBytes = s.maxBytes/evictParts + 1
 	}
 	if s.fs == nil {
 		s.fs = osFS{}
@@ -115,6 +134,8 @@ func (s *Spool) open() error {
 	if err := s.probe(); err != nil {
 		return err
 	}
+	s.own = &backlog{dir: s.dir, own: true}
+	s.backlogs = []*backlog{s.own}
 	return s.countLocked()
 }
 
@@ -126,6 +147,13 @@ func (s *Spool) takeLocked() error {
 		return err
 	}
 	lock, err := acquire(filepath.Join(s.dir, lockName))
+	for tries := 0; errors.Is(err, fs.ErrNotExist) && tries < 100; tries++ {
+		// Somebody who had adopted the directory removed it in this moment.
+		if changed, err = makeDir(s.fs, s.dir); err != nil {
+			return err
+		}
+		lock, err = acquire(filepath.Join(s.dir, lockName))
+	}
 	if err != nil {
 		return err
 	}
@@ -146,17 +174,22 @@ func (s *Spool) probe() error {
 	return s.fs.Remove(path)
 }
 
-// countLocked takes size, and the number of the next segment, from what is in
-// the directory.
+// countLocked takes size, the number of the next segment and the backlog from
+// what is in the directory.
 func (s *Spool) countLocked() error {
 	entries, err := s.fs.ReadDir(s.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	total := int64(0)
+	numbers := map[uint64]bool{}
 	for _, e := range entries {
-		if number, _, ok := segmentNumber(e.Name()); ok && number >= s.last {
+		number, ext, ok := segmentNumber(e.Name())
+		if ok && number >= s.last {
 			s.last = number
+		}
+		if ok && ext == textExt && e.Type().IsRegular() {
+			numbers[number] = true
 		}
 		if !ours(e.Name()) {
 			continue
@@ -174,6 +207,7 @@ func (s *Spool) countLocked() error {
 	}
 	s.size.Store(total)
 	s.counted = s.now()
+	s.findBacklogLocked(s.own, numbers)
 	return nil
 }
 
@@ -251,7 +285,22 @@ func (s *Spool) Append(b Batch) (entries int, err error) {
 	}
 	entries, grown, err := s.current.append(b.first(n))
 	s.size.Add(grown)
+	s.storedLocked(s.current.stored, entries, b.First)
 	return entries, errors.Join(err, full)
+}
+
+// storedLocked counts what Append has written.
+func (s *Spool) storedLocked(g *stored, entries int, first time.Time) {
+	wasEmpty := g.left == 0
+	s.balance.change(func(st *Stats) {
+		g.left += int64(entries)
+		st.Stored += uint64(entries)
+		st.OnFile += uint64(entries)
+	})
+	if wasEmpty && entries > 0 {
+		g.oldest = first
+		s.oldestLocked()
+	}
 }
 
 // Reject writes entries to the file of those which Kafka will not take, and
@@ -270,7 +319,7 @@ func (s *Spool) Reject(b Batch) (entries int, err error) {
 	if n == 0 {
 		return 0, full
 	}
-	if err := s.openRejectedLocked(); err != nil {
+	if err := s.openLineFileLocked(&s.rejected, rejectedName); err != nil {
 		return 0, errors.Join(err, full)
 	}
 	b = b.first(n)
@@ -292,33 +341,51 @@ func (s *Spool) fitLocked(b Batch, overhead int64, withRow bool) (int, error) {
 			n = b.fit(s.maxBytes-s.size.Load()-overhead, withRow)
 		}
 	}
+	var evictErr error
+	if n < len(b.Ends) && s.evict {
+		need := overhead + b.size(withRow)
+		if evictErr = s.makeRoomLocked(need); s.maxBytes-s.size.Load() >= need {
+			return len(b.Ends), nil
+		}
+		n = b.fit(s.maxBytes-s.size.Load()-overhead, withRow)
+	}
 	if n == len(b.Ends) {
 		return n, nil
 	}
-	return n, fmt.Errorf("%w: %q holds %d bytes, the cap is %d: raise MaxBytes or make room; %d entries refused",
+	err := fmt.Errorf("%w: %q holds %d bytes, the cap is %d: raise MaxBytes or make room; %d entries refused",
 		ErrFull, s.dir, s.size.Load(), s.maxBytes, len(b.Ends)-n)
+	return n, errors.Join(err, evictErr)
 }
 
 // beginLocked begins a new segment. Each Open writes segments of its own: a
 // torn line which a crash left in an older one stays the last of its file.
 func (s *Spool) beginLocked() error {
-	// If somebody removed the lock file, or all of the directory, another
-	// process may be the owner by now.
-	if s.lock == nil || !s.lock.held() {
-		if s.lock != nil {
-			s.lock.Close()
-			s.lock = nil
-		}
-		if err := s.takeLocked(); err != nil {
-			return fmt.Errorf("take fallback directory %q again, as its lock file was removed: %w", s.dir, explain(err, s.dir))
-		}
+	if err := s.stayOwnerLocked(); err != nil {
+		return err
 	}
 	segment, err := s.createLocked()
 	if err != nil {
 		return err
 	}
 	s.current = segment
+	s.own.add(segment.stored)
 	s.namedLocked(s.dir)
+	return nil
+}
+
+// stayOwnerLocked takes the directory again if somebody removed the lock file,
+// or all of the directory: another process may be the owner by now.
+func (s *Spool) stayOwnerLocked() error {
+	if s.lock != nil && s.lock.held() {
+		return nil
+	}
+	if s.lock != nil {
+		s.lock.Close()
+		s.lock = nil
+	}
+	if err := s.takeLocked(); err != nil {
+		return fmt.Errorf("take fallback directory %q again, as its lock file was removed: %w", s.dir, explain(err, s.dir))
+	}
 	return nil
 }
 
@@ -335,32 +402,53 @@ func (s *Spool) createLocked() (*segment, error) {
 
 // retireLocked ends the current segment; the next Append begins another.
 func (s *Spool) retireLocked() {
-	s.unsynced = append(s.unsynced, s.current.close()...)
+	c := s.current
+	s.unsynced = append(s.unsynced, c.close()...)
 	s.current = nil
+	g := c.stored
+	g.live = nil
+	info, err := s.fs.Stat(c.text.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !os.SameFile(info, c.text.info):
+		s.goneLocked(g)
+	case err == nil && info.Size() > c.text.size:
+		// A torn line that could not be cut off: replay will find it.
+		s.balance.change(func(st *Stats) {
+			st.Inherited++
+			st.OnFile++
+			g.left++
+		})
+	}
+	g.size = c.text.size
+	if err == nil {
+		g.size = info.Size()
+	}
 }
 
-func (s *Spool) openRejectedLocked() error {
-	if s.rejected != nil && (s.rejected.torn || !s.rejected.intact()) {
-		if s.rejected.close() {
-			s.unsynced = append(s.unsynced, s.rejected.path)
+// openLineFileLocked opens the file of that name to which lines are appended,
+// unless l is it, and the end of its last line if a crash tore it.
+func (s *Spool) openLineFileLocked(l **lineFile, name string) error {
+	if *l != nil && ((*l).torn || !(*l).intact()) {
+		if (*l).close() {
+			s.unsynced = append(s.unsynced, (*l).path)
 		}
-		s.rejected = nil
+		*l = nil
 	}
-	if s.rejected != nil {
+	if *l != nil {
 		return nil
 	}
-	l, err := openLines(s.fs, filepath.Join(s.dir, rejectedName), os.O_CREATE)
+	opened, err := openLines(s.fs, filepath.Join(s.dir, name), os.O_CREATE)
 	if err != nil {
 		return err
 	}
-	before := l.size
-	err = l.endLine()
-	s.size.Add(l.size - before)
+	before := opened.size
+	err = opened.endLine()
+	s.size.Add(opened.size - before)
 	if err != nil {
-		l.f.Close()
+		opened.f.Close()
 		return err
 	}
-	s.rejected = l
+	*l = opened
 	s.namedLocked(s.dir)
 	return nil
 }

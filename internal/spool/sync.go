@@ -34,12 +34,14 @@ func (s *Spool) Sync() error {
 		return nil
 	}
 	p := s.pendingLocked()
+	s.syncing = true
 	s.mu.Unlock()
 
 	failed, err := s.work(p)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.syncing = false
 	s.againLocked(failed)
 	return err
 }
@@ -58,17 +60,36 @@ func (s *Spool) Close() error {
 	// From here on no write begins, so nothing is left behind the sync.
 	s.closed = true
 	p := s.pendingLocked()
+	var replays []*Replay
+	for r := range s.replays {
+		replays = append(replays, r)
+	}
 	s.mu.Unlock()
 
 	_, s.closeErr = s.work(p)
+	for _, r := range replays {
+		r.closeReader()
+	}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current != nil {
 		s.current.close()
 	}
-	if s.rejected != nil {
-		s.rejected.f.Close()
+	for _, l := range []*lineFile{s.rejected, s.quarantined} {
+		if l != nil {
+			l.f.Close()
+		}
+	}
+	if s.closeErr == nil {
+		s.settledMovesLocked()
+	}
+	for _, b := range s.backlogs {
+		for _, g := range b.segments {
+			// What fails here is replayed again; the next owner finds out why.
+			_ = s.saveCursorLocked(g)
+		}
+		b.giveUp()
 	}
 	if s.lock != nil {
 		s.lock.Close()
@@ -80,7 +101,7 @@ func (s *Spool) Close() error {
 func (s *Spool) pendingLocked() pending {
 	p := pending{paths: s.unsynced, dirs: s.newNames}
 	s.unsynced, s.newNames = nil, nil
-	files := []*lineFile{s.rejected}
+	files := []*lineFile{s.rejected, s.quarantined}
 	if s.current != nil {
 		files = append(files, s.current.text, s.current.index)
 	}

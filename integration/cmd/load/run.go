@@ -117,7 +117,7 @@ func runSink(c config, plan load.Plan, report *load.Report) (err error) {
 		report.ShutdownError = err.Error()
 	}
 	report.Shutdown = time.Since(begin)
-	report.Stats = syncer.Stats()
+	report.Stats, report.Fallback = syncer.Stats(), fallback.Stats()
 	runtime.KeepAlive(main) // it was there when the idle program was measured
 	return nil
 }
