@@ -130,9 +130,8 @@ func TestTimedEntriesArePlainOnFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	p := &fakeProducer{}
-	p.handle = p.hold
-	s, err := NewKafkaSyncer(p, "test", f, &Options{ErrorHandler: func(error) {}, CloseTimeout: time.Second})
+	p := &fakeProducer{handle: refuse}
+	s, err := NewKafkaSyncer(p, "test", f, &Options{SyncTimeout: waitTime, ErrorHandler: func(error) {}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -570,9 +570,8 @@ func TestMetaIsKeptInTheFallback(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	p := &fakeProducer{}
-	p.handle = p.hold
-	s, err := NewKafkaSyncer(p, "test", f, &Options{ErrorHandler: func(error) {}})
+	p := &fakeProducer{handle: refuse}
+	s, err := NewKafkaSyncer(p, "test", f, &Options{SyncTimeout: waitTime, ErrorHandler: func(error) {}})
 	if err != nil {
 		t.Fatal(err)
 	}

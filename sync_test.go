@@ -296,7 +296,7 @@ func TestFsyncHoldsUpNoSpilling(t *testing.T) {
 	f := mustOpenFallback(t, t.TempDir(), nil)
 	s, err := NewKafkaSyncer(p, "test", f, &Options{
 		BufferBytes: 4 << 20, MaxWait: 2 * time.Second, SyncTimeout: 200 * time.Millisecond,
-		CloseTimeout: 200 * time.Millisecond, ErrorHandler: func(error) {},
+		CloseTimeout: 4 * time.Second, ErrorHandler: func(error) {},
 	})
 	if err != nil {
 		t.Fatal(err)

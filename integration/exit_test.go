@@ -29,7 +29,7 @@ func logAndEnd(dir, topic string) {
 	must(err)
 	fallback, err := zapkafka.OpenFallback(dir, nil)
 	must(err)
-	syncer, err := zapkafka.NewKafkaSyncer(producer, topic, fallback, nil)
+	syncer, err := zapkafka.NewKafkaSyncer(producer, topic, fallback, &zapkafka.Options{SyncTimeout: slowDisk})
 	must(err)
 	logger := zapkafka.New(syncer, zap.InfoLevel)
 	defer func() { must(logger.Sync()) }()

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -24,10 +25,14 @@ func TestSyncAlone(t *testing.T) {
 	sheet.None(t)
 }
 
+// slowDisk is time enough for a Sync on a machine whose disk has other things to
+// do: a quarter of it is the disk's.
+const slowDisk = 4 * time.Second
+
 // ... or frozen.
 func TestSyncAloneWhileFrozen(t *testing.T) {
 	k := harness.NeedScript(t)
-	s := k.Open(t, k.Topic(t), zapkafka.Options{})
+	s := k.Open(t, k.Topic(t), zapkafka.Options{SyncTimeout: slowDisk})
 	first := load.New(s.Logger.Logger, load.Plan{Workers: 10, PerWorker: 1000}).Start().Wait()
 	awaitAcked(t, s, 10_000)
 	k.Pause(t)
