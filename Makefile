@@ -19,13 +19,16 @@ BENCHTIME ?= 1s
 FUZZTIME ?= 10s
 # What make consume reads.
 TOPIC ?= test
+# The Kafka client that make demo runs with; a wrong name lists them.
+CLIENT ?= franz
+export CLIENT
 
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: all
-all: lint tidy-lint build test ## lint, tidy-lint, build and test
+all: lint tidy-lint generated build test ## lint, tidy-lint, generated, build and test
 
 .PHONY: build
 build: ## compile every module
@@ -38,6 +41,10 @@ lint: ## gofmt, go vet, golangci-lint (installed into bin/ at first), shellcheck
 .PHONY: tidy-lint
 tidy-lint: ## fail if a go.mod or go.sum is not tidy
 	@scripts/tidy-lint.sh
+
+.PHONY: generated
+generated: ## fail if a generated file is not what go generate would write
+	@scripts/generated.sh
 
 .PHONY: tidy
 tidy: ## go mod tidy in every module
@@ -76,8 +83,8 @@ vulncheck: ## known vulnerabilities in what the modules depend on
 	@$(EACH) go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 
 .PHONY: demo
-demo: ## the library at work, on an embedded broker or on KAFKA_BROKERS
-	@cd examples && go run ./quickstart
+demo: ## the library at work, on an embedded broker or on KAFKA_BROKERS; CLIENT=franz
+	@scripts/demo.sh "$$CLIENT"
 
 .PHONY: integration
 integration: ## tests on a real Kafka, started here unless KAFKA_BROKERS is set

@@ -139,7 +139,7 @@ type FallbackStats struct {
 // The caller closes the Fallback, after the [KafkaSyncer] that was given it.
 func OpenFallback(dir string, o *FallbackOptions) (*Fallback, error) {
 	if dir == "" {
-		return nil, errors.New("open fallback: the directory's path is empty: name the directory for entries that do not reach Kafka")
+		return nil, errors.New("zapkafka: open fallback: the directory's path is empty: name the directory for entries that do not reach Kafka")
 	}
 	so := spool.Options{MaxBytes: DefaultFallbackBytes}
 	if o != nil {
@@ -153,7 +153,7 @@ func OpenFallback(dir string, o *FallbackOptions) (*Fallback, error) {
 	}
 	s, err := spool.Open(dir, so)
 	if err != nil {
-		return nil, err // names the directory and what to do
+		return nil, fmt.Errorf("zapkafka: %w", err) // names the directory and what to do
 	}
 	return &Fallback{dir: s.Dir(), spool: s, now: time.Now, appended: make(chan struct{}, 1)}, nil
 }

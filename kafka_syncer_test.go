@@ -695,7 +695,7 @@ func TestProducerTroubleIsReportedOnce(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "999 reports like it") {
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "998 more like it") {
 		t.Errorf("1000 equal errors became:\n%s", got)
 	}
 }

@@ -131,7 +131,11 @@ func (r *reporter) rest() []error {
 	defer r.mu.Unlock()
 	for _, k := range r.kinds {
 		if k.suppressed > 0 {
-			errs = append(errs, fmt.Errorf("%w (the last of %d reports like it that were withheld)", k.lastErr, k.suppressed))
+			err := k.lastErr
+			if more := k.suppressed - 1; more > 0 {
+				err = fmt.Errorf("%w (and %d more like it)", err, more)
+			}
+			errs = append(errs, err)
 		}
 	}
 	return errs

@@ -16,12 +16,15 @@ func TestKilledWithEachClient(t *testing.T) {
 	const entries, rate = 100_000, 10_000
 	for _, a := range adaptors.All() {
 		t.Run(a.Name, func(t *testing.T) {
+			if adaptors.RaceEnabled && a.Races != "" {
+				t.Skipf("not under -race: %s", a.Races)
+			}
 			producer, err := a.New(k.Brokers)
 			if err != nil {
 				t.Fatal(err)
 			}
 			k.Start(t)
-			s := harness.OpenWith(t, k.Topic(t), zapkafka.Options{}, producer)
+			s := harness.OpenWith(t, producer, k.Topic(t), zapkafka.Options{})
 			run := load.New(s.Logger.Logger, load.Plan{Workers: 10, Rate: rate, PerWorker: entries / 10}).Start()
 			await(t, run, entries/4)
 			k.Kill(t)
@@ -39,7 +42,7 @@ func TestKilledWithEachClient(t *testing.T) {
 				t.Errorf("%d entries were logged, want %d", n, entries)
 			}
 			twice := sheet.Topic.Repeated()
-			t.Logf("%s: %d entries are more than once in the topic", a.Name, twice)
+			t.Logf("%s: %d entries are more than once in the topic; fell back %+v; the error handler was told:\n%s", a.Name, twice, s.Syncer.Stats().FellBack, s.Errors)
 			if a.Idempotent && twice != 0 {
 				t.Errorf("%d entries are more than once in the topic; the client is idempotent", twice)
 			}

@@ -17,7 +17,7 @@
 //
 // Run it with -race: that a client reads memory which is no longer its own is
 // found for certain only by the race detector. One case alone is
-// go test -race -run 'TestContract/CloseWhenMute'.
+// go test -race -run 'TestContract/^CloseWhenMute$'.
 //
 // A case takes up to 15 seconds with an adaptor that keeps the contract; most
 // of them wait, and run side by side.

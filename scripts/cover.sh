@@ -6,6 +6,7 @@ set -euo pipefail
 unset KAFKA_BROKERS KAFKA_SCRIPT
 
 for module in $(modules); do
+	compiles "$module" || continue
 	cd "$root/$module"
 	printf -- '--- %s\n' "$module"
 	go test -timeout 5m -coverpkg=./... -coverprofile=cover.out ./...

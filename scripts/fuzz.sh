@@ -5,6 +5,7 @@ set -euo pipefail
 
 count=0
 for module in $(modules); do
+	compiles "$module" || continue
 	cd "$root/$module"
 	for package in $(go list ./...); do
 		for name in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do

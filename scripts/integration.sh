@@ -58,9 +58,17 @@ cd "$root/integration"
 # -v: figures are wanted of tests that pass, too.
 go test ${flags[@]+"${flags[@]}"} -v -count=1 -timeout 20m "$@" .
 
+(($# == 0)) || exit 0
+
+# The client that the race detector cannot bear.
+((${#flags[@]} == 0)) ||
+	go test -v -count=1 -timeout 10m -run '^TestKilledWithEachClient$/^shopifysarama$' .
+
 # The contract on a real Kafka. Its cases with faults take minutes for each client
 # and are run on embedded brokers by make test; make conformance runs all here.
-(($# == 0)) || exit 0
 [[ -n ${CONFORMANCE_FAULTS:-} ]] || unset KAFKA_SCRIPT
-go test ${flags[@]+"${flags[@]}"} -v -count=1 -timeout 60m -run '^TestContractOnKafka$' ./conformance |
-	grep -vE '^ *(---|===) '
+contract() {
+	go test -v -count=1 -timeout 60m "$@" ./conformance | grep -vE '^ *(---|===) '
+}
+contract ${flags[@]+"${flags[@]}"} -run '^TestContractOnKafka$'
+((${#flags[@]} == 0)) || contract -run '^TestContractOnKafka$/^shopifysarama$'

@@ -5,9 +5,6 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-# Modules that are cgo through and through.
-needs_cgo=' producer/confluent '
-
 # Tests against a real Kafka are `make integration`.
 unset KAFKA_BROKERS KAFKA_SCRIPT
 
@@ -36,10 +33,13 @@ done
 # allocates, what a client holds and the arenas beside the heap need a run
 # without it.
 if [[ -z $without ]]; then
-	for module in . producer/franz; do
+	for module in . producer/franz producer/kafkago producer/ibmsarama producer/confluent; do
 		printf -- '--- %s: go test, what the race detector distorts\n' "$module"
 		(cd "$root/$module" && go test -timeout 5m -run 'Alloc|Overhead|Mapped|Unmap|Arena' .) || failed+=("$module without -race")
 	done
+	printf -- '--- producer/shopifysarama, integration: go test, the client that the race detector cannot bear\n'
+	(cd "$root/producer/shopifysarama" && go test -timeout 5m .) || failed+=('producer/shopifysarama without -race')
+	(cd "$root/integration" && go test -timeout 5m -run '^TestContract$/^shopifysarama$' ./conformance) || failed+=('integration without -race')
 fi
 
 [[ -z $without ]] || printf 'NOTE: %s\n' "$without"

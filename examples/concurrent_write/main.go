@@ -33,10 +33,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/zapkafka/zapkafka"
-	"github.com/zapkafka/zapkafka/producer/franz"
+	"github.com/zapkafka/zapkafka/examples/client"
 )
 
 type settings struct {
+	client            string
 	brokers           string
 	topic             string
 	goroutines, lines int
@@ -62,6 +63,7 @@ func main() {
 func parse(args []string) (settings, error) {
 	s := settings{buffer: 64 << 20}
 	f := flag.NewFlagSet("concurrent_write", flag.ContinueOnError)
+	f.StringVar(&s.client, "client", client.Default, "Kafka client: "+strings.Join(client.Names(), ", "))
 	f.StringVar(&s.brokers, "brokers", "localhost:9092", "brokers, host:port, with commas between them")
 	f.StringVar(&s.topic, "topic", "test", "topic; it must exist")
 	f.IntVar(&s.goroutines, "goroutines", 10, "goroutines that log at the same time")
@@ -69,13 +71,22 @@ func parse(args []string) (settings, error) {
 	f.Var(&s.buffer, "buffer", "memory for entries on their way, such as 4MiB or 1GiB")
 	f.StringVar(&s.fallback, "fallback", filepath.Join(os.TempDir(), "concurrent_write-fallback"), "directory for what Kafka does not take")
 	f.DurationVar(&s.shutdown, "shutdown", 10*time.Second, "time for the rest to be delivered at the end")
-	err := f.Parse(args)
-	return s, err
+	if err := f.Parse(args); err != nil {
+		return s, err
+	}
+	switch {
+	case f.NArg() > 0:
+		return s, fmt.Errorf("%q is not understood: there are options only, see -help", f.Arg(0))
+	case s.goroutines < 1 || s.lines < 1:
+		return s, fmt.Errorf("-goroutines is %d and -lines %d: both must be at least 1", s.goroutines, s.lines)
+	}
+	return s, nil
 }
 
 // run logs, shuts down, and prints the balance. It fails if an entry is lost.
 func run(s settings, out io.Writer) (err error) {
-	producer, err := franz.New(strings.Split(s.brokers, ","))
+	// franz.New(brokers) in a program that has no choice to offer.
+	producer, err := client.New(s.client, strings.Split(s.brokers, ","))
 	if err != nil {
 		return err
 	}

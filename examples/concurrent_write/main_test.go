@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"go.uber.org/goleak"
+
+	"github.com/zapkafka/zapkafka/examples/client"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -60,9 +63,19 @@ func TestKafkaDown(t *testing.T) {
 	}
 }
 
+func TestUnknownClient(t *testing.T) {
+	s, err := parse([]string{"-client", "none", "-fallback", t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run(s, io.Discard); err == nil || !strings.Contains(err.Error(), client.Default) {
+		t.Errorf("got %v, want an error that lists the clients", err)
+	}
+}
+
 func TestFlags(t *testing.T) {
 	s, err := parse(nil)
-	if err != nil || s.goroutines != 10 || s.lines != 10_000 || s.buffer != 64<<20 || s.shutdown != 10*time.Second {
+	if err != nil || s.client != client.Default || s.goroutines != 10 || s.lines != 10_000 || s.buffer != 64<<20 || s.shutdown != 10*time.Second {
 		t.Errorf("defaults: %+v, %v", s, err)
 	}
 	for text, want := range map[string]size{"0": 0, "4096": 4096, "512KiB": 512 << 10, "4 MiB": 4 << 20, "1GiB": 1 << 30, "7B": 7} {

@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/zapkafka/zapkafka"
+	"github.com/zapkafka/zapkafka/examples/client"
 )
 
 // settings are what a run of the demo is made with.
 type settings struct {
+	client  string // name of the Kafka client; empty: the default
 	kafka   string // as in KAFKA_BROKERS; empty: an embedded broker
 	out     io.Writer
 	inPlace bool          // out is a terminal: the progress line is overwritten
@@ -46,7 +48,7 @@ func run(ctx context.Context, s settings) (well bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, d.end(well)) }()
+	defer func() { err = errors.Join(err, d.end(well || d.syncer == nil)) }()
 	if err := d.log(ctx); err != nil {
 		return false, err
 	}
@@ -65,6 +67,11 @@ func run(ctx context.Context, s settings) (well bool, err error) {
 
 // prepare gets a broker, a topic and a directory.
 func prepare(ctx context.Context, s settings) (_ *demo, err error) {
+	// A client that there is not is said first; one that is never started needs
+	// no Close.
+	if _, err := client.New(s.client, []string{"localhost"}); err != nil {
+		return nil, err
+	}
 	d := &demo{settings: s, work: newWorkload(s.entries, s.pace)}
 	defer func() {
 		if err != nil {

@@ -19,9 +19,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zapkafka/zapkafka"
+	"github.com/zapkafka/zapkafka/examples/client"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// sarama counts with this package, which starts one goroutine for the whole
+	// process with its first meter, and has no way to end it.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
+}
 
 // short is the demo in little time.
 func short(t *testing.T) (settings, *output) {
@@ -47,6 +52,31 @@ func TestDemo(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "*")); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
+	}
+}
+
+// The same with each of the other clients. Not all of them are idempotent: an
+// outage may leave an entry in the topic twice.
+func TestDemoWithOtherClients(t *testing.T) {
+	for _, name := range client.Names() {
+		if name == client.Default {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			if _, err := client.New(name, []string{"localhost:9092"}); err != nil {
+				t.Skip(err)
+			}
+			s, out := short(t)
+			s.client = name
+			well, err := run(t.Context(), s)
+			if err != nil || !well {
+				t.Fatalf("run: %v, %v\n%s", well, err, out)
+			}
+			const want = `^accepted=4000 acked=\d+ fallback=\d+ shed=0 lost=0 missing=0 duplicate=\d+$`
+			if last := out.last(0); !regexp.MustCompile(want).MatchString(last) {
+				t.Errorf("last line is %q", last)
+			}
+		})
 	}
 }
 

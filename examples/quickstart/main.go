@@ -9,22 +9,25 @@
 //
 // It needs nothing: the broker is part of the program. With KAFKA_BROKERS set
 // (host:port, several with commas) it logs to that Kafka instead, in a topic of
-// its own, and leaves it to you to disturb the brokers.
+// its own, and leaves it to you to disturb the brokers. -client names another
+// Kafka client than franz-go.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/zapkafka/zapkafka"
-	"github.com/zapkafka/zapkafka/producer/franz"
+	"github.com/zapkafka/zapkafka/examples/client"
 )
 
 // shutdownTime is what a service would set a little below the time that its
@@ -34,8 +37,9 @@ const shutdownTime = 8 * time.Second
 // logToKafka is all that a program has to do. What else is in this directory
 // disturbs the broker and checks the result.
 func logToKafka(ctx context.Context, d *demo) (err error) {
-	// The library in four lines.
-	producer, err := franz.New(d.brokers)
+	// The library in four lines. The first is franz.New(d.brokers) in a program
+	// of yours; here the client can be chosen.
+	producer, err := client.New(d.client, d.brokers)
 	if err != nil {
 		return err
 	}
@@ -62,9 +66,12 @@ func logToKafka(ctx context.Context, d *demo) (err error) {
 }
 
 func main() {
+	name := flag.String("client", client.Default, "Kafka client: "+strings.Join(client.Names(), ", "))
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	well, err := run(ctx, settings{
+		client:  *name,
 		kafka:   os.Getenv("KAFKA_BROKERS"),
 		out:     os.Stdout,
 		inPlace: isTerminal(os.Stdout),

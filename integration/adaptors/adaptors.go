@@ -4,6 +4,9 @@ package adaptors
 import (
 	"github.com/zapkafka/zapkafka"
 	"github.com/zapkafka/zapkafka/producer/franz"
+	"github.com/zapkafka/zapkafka/producer/ibmsarama"
+	"github.com/zapkafka/zapkafka/producer/kafkago"
+	"github.com/zapkafka/zapkafka/producer/shopifysarama"
 )
 
 // Adaptor is a producer under test, as a user gets it who configures nothing.
@@ -13,10 +16,16 @@ type Adaptor struct {
 
 	// Idempotent: the client's retries store nothing twice.
 	Idempotent bool
+	// Races says why it cannot be run under the race detector; empty if it can.
+	Races string
 	// Unsupported and GoroutinesLeft are as in producertest.Harness.
 	Unsupported    map[string]string
 	GoroutinesLeft int
 }
+
+// saramaMeter is the ticker of the metrics that both saramas keep, one for the
+// process.
+const saramaMeter = 1
 
 // All returns the adaptors that this build has.
 func All() []Adaptor {
@@ -25,6 +34,21 @@ func All() []Adaptor {
 			Name:       "franz",
 			New:        func(brokers []string) (zapkafka.Producer, error) { return franz.New(brokers) },
 			Idempotent: true,
+		},
+		{
+			Name: "kafkago",
+			New:  func(brokers []string) (zapkafka.Producer, error) { return kafkago.New(brokers, nil) },
+		},
+		{
+			Name:           "ibmsarama",
+			New:            func(brokers []string) (zapkafka.Producer, error) { return ibmsarama.New(brokers, nil) },
+			GoroutinesLeft: saramaMeter,
+		},
+		{
+			Name:           "shopifysarama",
+			New:            func(brokers []string) (zapkafka.Producer, error) { return shopifysarama.New(brokers, nil) },
+			GoroutinesLeft: saramaMeter,
+			Races:          "Shopify/sarama v1.38.1 has data races of its own when it reconnects",
 		},
 	}, withCgo...)
 }

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,11 +35,11 @@ func (k *Kafka) Open(t testing.TB, topic string, options zapkafka.Options, kopts
 	if err != nil {
 		t.Fatal(err)
 	}
-	return OpenWith(t, topic, options, producer)
+	return OpenWith(t, producer, topic, options)
 }
 
-// OpenWith is Open with a producer of the caller's.
-func OpenWith(t testing.TB, topic string, options zapkafka.Options, producer zapkafka.Producer) *Sink {
+// OpenWith is Open for a producer of any kind.
+func OpenWith(t testing.TB, producer zapkafka.Producer, topic string, options zapkafka.Options) *Sink {
 	t.Helper()
 	s := &Sink{Topic: topic, Dir: t.TempDir(), Errors: &Errors{}}
 	options.ErrorHandler = s.Errors.add
@@ -83,6 +84,13 @@ func (s *Sink) Finish(t testing.TB) {
 type Errors struct {
 	mu  sync.Mutex
 	all []error
+}
+
+// All returns what it was told so far.
+func (e *Errors) All() []error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.all)
 }
 
 func (e *Errors) add(err error) {

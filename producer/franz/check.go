@@ -20,7 +20,7 @@ func checkClient(cl *kgo.Client, brokers []string, limits zapkafka.Limits) error
 	var errs []error
 	refuse := func(bad bool, format string, args ...any) {
 		if bad {
-			errs = append(errs, fmt.Errorf(format, args...))
+			errs = append(errs, fmt.Errorf("franz: "+format, args...))
 		}
 	}
 	if seeds := value[[]string](cl, kgo.SeedBrokers); !slices.Equal(seeds, brokers) {
@@ -32,6 +32,7 @@ func checkClient(cl *kgo.Client, brokers []string, limits zapkafka.Limits) error
 	refuse(bytes > 0 && bytes < limits.Bytes, "kgo.MaxBufferedBytes is %d, but %d bytes may be under way (Limits.Bytes): raise it or leave it out", bytes, limits.Bytes)
 	batch := int(value[int32](cl, kgo.ProducerBatchMaxBytes))
 	refuse(batch < limits.RecordBytes+batchFrame, "kgo.ProducerBatchMaxBytes is %d, but a value may have %d bytes (Limits.RecordBytes), and a batch of one %d more: raise it or leave it out", batch, limits.RecordBytes, batchFrame)
+	refuse(value[kgo.Acks](cl, kgo.RequiredAcks) == kgo.NoAck(), "kgo.RequiredAcks is kgo.NoAck(): entries would count as delivered that no broker has stored: leave it out, or use kgo.LeaderAck() together with kgo.DisableIdempotentWrite()")
 	refuse(value[bool](cl, kgo.ManualFlushing), "kgo.ManualFlushing is set: nothing would be sent")
 	refuse(cl.OptValues(kgo.TransactionalID)[1].(bool), "kgo.TransactionalID is set: a log entry is no part of a transaction")
 	refuse(value[bool](cl, kgo.DefaultProduceTopicAlways), "kgo.DefaultProduceTopicAlways is set: each record has its own topic")
@@ -60,10 +61,7 @@ func checkClient(cl *kgo.Client, brokers []string, limits zapkafka.Limits) error
 	} {
 		refuse(consuming.set, "kgo.%s is set: this client only produces, and leaving a group can hold up Close", consuming.name)
 	}
-	if len(errs) == 0 {
-		return nil
-	}
-	return fmt.Errorf("franz: %w", errors.Join(errs...))
+	return errors.Join(errs...)
 }
 
 // batchFrame is the most that a batch adds to the one value in it.

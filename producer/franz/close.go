@@ -18,6 +18,9 @@ import (
 // more than once: later calls wait for the first or for their own ctx. The error
 // is nil unless the client could not be closed in time.
 func (p *Producer) Close(ctx context.Context) error {
+	if p == nil || p.ended == nil {
+		return nil // not made with New: Start has refused it
+	}
 	p.mu.Lock()
 	first := !p.closing
 	if first {
@@ -74,7 +77,7 @@ func (p *Producer) closeClient(ctx context.Context, client *kgo.Client) error {
 		case <-ended:
 			ended, grace = nil, time.After(closeGrace)
 		case <-grace:
-			return fmt.Errorf("franz: the client was not closed in time, %d records have not been reported yet (does a hook block?)", p.inflight.Load())
+			return fmt.Errorf("franz: the time was over before the client had reported all it gave up: %d records come late (many at once do, or a hook that blocks)", p.inflight.Load())
 		}
 	}
 	return nil

@@ -38,7 +38,7 @@
 // # Refused options
 //
 // With some options a Producer could not keep its contract. New and Start
-// refuse them by name: TransactionalID, ManualFlushing,
+// refuse them by name: RequiredAcks of NoAck, TransactionalID, ManualFlushing,
 // DefaultProduceTopicAlways, RecordDeliveryTimeout (the deadline is the
 // syncer's), SeedBrokers (they are a parameter), everything that consumes; and,
 // when too small for the limits of the syncer, MaxBufferedRecords,

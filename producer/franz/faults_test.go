@@ -6,8 +6,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -483,6 +485,46 @@ func TestWrongPassword(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A broker whose listener is without TLS ends the connection at the greeting.
+func TestHangUpIsExplained(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			group.Go(func() {
+				_ = c.(*net.TCPConn).CloseWrite() // an end, not a reset
+				_, _ = io.Copy(io.Discard, c)
+				c.Close()
+			})
+		}
+	})
+	defer group.Wait()
+	defer l.Close()
+	t.Run("TLS", func(t *testing.T) {
+		log := newErrorLog()
+		p := start(t, []string{l.Addr().String()}, limits(time.Second), log, kgo.DialTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12}))
+		rs, o := records(1, numbered)
+		p.Produce(t.Context(), rs)
+		_ = log.wait(t, "a question for TLS", func(err error) bool { return strings.Contains(err.Error(), "is this a listener without TLS") })
+		o.wantFailed(t, patience, nil)
+	})
+	t.Run("plain", func(t *testing.T) {
+		log := newErrorLog()
+		p := start(t, []string{l.Addr().String()}, limits(time.Second), log)
+		rs, o := records(1, numbered)
+		p.Produce(t.Context(), rs)
+		_ = log.wait(t, "a question for TLS", func(err error) bool { return strings.Contains(err.Error(), "does it want TLS") })
+		o.wantFailed(t, patience, nil)
+	})
 }
 
 func TestTLSAgainstPlainBroker(t *testing.T) {

@@ -1,6 +1,7 @@
 package franz
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -112,7 +113,7 @@ func hint(user []kgo.Opt) string {
 		fix  kgo.Opt
 		hint string
 	}{
-		{kgo.RequiredAcks(kgo.AllISRAcks()), " (kgo.RequiredAcks other than all needs kgo.DisableIdempotentWrite as well, and an entry can then be acknowledged and lost)"},
+		{kgo.RequiredAcks(kgo.AllISRAcks()), " (kgo.RequiredAcks other than all brokers' needs kgo.DisableIdempotentWrite as well, and an entry can then be acknowledged and lost; kgo.NoAck is refused in any case)"},
 		{kgo.MaxProduceRequestsInflightPerBroker(1), " (kgo.MaxProduceRequestsInflightPerBroker needs kgo.DisableIdempotentWrite as well)"},
 	} {
 		if kgo.ValidateOpts(user...) != nil && kgo.ValidateOpts(append(slices.Clone(user), try.fix)...) == nil {
@@ -150,6 +151,7 @@ func newClient(brokers []string, user []kgo.Opt, limits zapkafka.Limits, reports
 		return nil, err
 	}
 	reports.creating(value[bool](client, kgo.AllowAutoTopicCreation))
+	reports.encrypting(value[*tls.Config](client, kgo.DialTLSConfig) != nil)
 	return client, nil
 }
 
@@ -157,20 +159,14 @@ func newClient(brokers []string, user []kgo.Opt, limits zapkafka.Limits, reports
 func checkLimits(l zapkafka.Limits) error {
 	const maxBytes = 1<<30 - 2*batchSlack // the client's largest batch
 	var errs []error
-	if l.Records <= 0 {
-		errs = append(errs, fmt.Errorf("Limits.Records is %d, must be positive", l.Records))
+	refuse := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf("franz: "+format, args...))
+		}
 	}
-	if l.Bytes <= 0 {
-		errs = append(errs, fmt.Errorf("Limits.Bytes is %d, must be positive", l.Bytes))
-	}
-	if l.RecordBytes <= 0 || l.RecordBytes > maxBytes {
-		errs = append(errs, fmt.Errorf("Limits.RecordBytes is %d, must be from 1 to %d", l.RecordBytes, maxBytes))
-	}
-	if l.DeliveryTimeout <= 0 {
-		errs = append(errs, fmt.Errorf("Limits.DeliveryTimeout is %v, must be positive", l.DeliveryTimeout))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("franz: %w", err)
-	}
-	return nil
+	refuse(l.Records <= 0, "Limits.Records is %d, must be positive", l.Records)
+	refuse(l.Bytes <= 0, "Limits.Bytes is %d, must be positive", l.Bytes)
+	refuse(l.RecordBytes <= 0 || l.RecordBytes > maxBytes, "Limits.RecordBytes is %d, must be from 1 to %d", l.RecordBytes, maxBytes)
+	refuse(l.DeliveryTimeout <= 0, "Limits.DeliveryTimeout is %v, must be positive", l.DeliveryTimeout)
+	return errors.Join(errs...)
 }

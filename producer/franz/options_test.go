@@ -2,13 +2,16 @@ package franz
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/zapkafka/zapkafka"
 )
@@ -66,6 +69,7 @@ func TestStartRefuses(t *testing.T) {
 		{"kgo.MaxBufferedRecords", []kgo.Opt{kgo.MaxBufferedRecords(999)}},
 		{"kgo.MaxBufferedBytes", []kgo.Opt{kgo.MaxBufferedBytes(999_999)}},
 		{"kgo.ProducerBatchMaxBytes", []kgo.Opt{kgo.ProducerBatchMaxBytes(10_000)}},
+		{"kgo.NoAck", []kgo.Opt{kgo.RequiredAcks(kgo.NoAck()), kgo.DisableIdempotentWrite()}},
 		{"kgo.ManualFlushing", []kgo.Opt{kgo.ManualFlushing()}},
 		{"kgo.TransactionalID", nil},
 		{"kgo.RecordDeliveryTimeout", []kgo.Opt{kgo.RecordDeliveryTimeout(time.Minute)}},
@@ -145,14 +149,50 @@ func TestOptionTypes(t *testing.T) {
 		"RequestTimeoutOverhead":    value[time.Duration](cl, kgo.RequestTimeoutOverhead) > 0,
 		"MaxBufferedBytes":          typed[int64](cl, kgo.MaxBufferedBytes),
 		"RecordDeliveryTimeout":     typed[time.Duration](cl, kgo.RecordDeliveryTimeout),
+		"RequiredAcks":              value[kgo.Acks](cl, kgo.RequiredAcks) == kgo.AllISRAcks(),
 		"ManualFlushing":            typed[bool](cl, kgo.ManualFlushing),
 		"DefaultProduceTopicAlways": typed[bool](cl, kgo.DefaultProduceTopicAlways),
 		"AllowAutoTopicCreation":    typed[bool](cl, kgo.AllowAutoTopicCreation),
+		"DialTLSConfig":             typed[*tls.Config](cl, kgo.DialTLSConfig),
 		"ConsumerGroup":             typed[string](cl, kgo.ConsumerGroup),
 		"ShareGroup":                typed[string](cl, kgo.ShareGroup),
 	} {
 		if !ok {
 			t.Errorf("kgo.%s has another type", name)
+		}
+	}
+}
+
+// A Producer that nobody made is refused and does not panic.
+func TestZeroProducer(t *testing.T) {
+	for _, p := range []*Producer{nil, {}} {
+		if _, err := p.Start(limits(time.Second), nil); err == nil || !strings.Contains(err.Error(), "franz: this Producer was not made with New") {
+			t.Errorf("Start: %v", err)
+		}
+		if err := p.Close(t.Context()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+}
+
+func TestPrintingShowsNoSecrets(t *testing.T) {
+	p := start(t, []string{"127.0.0.1:1"}, limits(time.Second), nil, kgo.SASL(plain.Auth{User: "app", Pass: "sesame"}.AsMechanism()))
+	if s := fmt.Sprintf("%v %+v %#v", p, p, p); strings.Contains(s, "sesame") || !strings.Contains(s, "127.0.0.1:1") {
+		t.Errorf("printed as %s", s)
+	}
+}
+
+// Of several errors each line says where it comes from.
+func TestLinesOfErrors(t *testing.T) {
+	p, err := New([]string{"127.0.0.1:1"}, kgo.ManualFlushing(), kgo.DefaultProduceTopicAlways(), kgo.DefaultProduceTopic("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, noLimits := p.Start(zapkafka.Limits{}, nil)
+	_, noOptions := p.Start(limits(time.Second), nil)
+	for _, err := range []error{noLimits, noOptions} {
+		if err == nil || strings.Count(err.Error(), "\n") < 1 || strings.Count(err.Error(), "franz: ") != 1+strings.Count(err.Error(), "\n") {
+			t.Errorf("got %v, want lines that begin with franz", err)
 		}
 	}
 }

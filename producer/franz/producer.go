@@ -98,6 +98,9 @@ func New(brokers []string, opts ...kgo.Opt) (*Producer, error) {
 // option. After a failure because of limits or options Start may be called
 // again.
 func (p *Producer) Start(limits zapkafka.Limits, report zapkafka.ErrorHandler) (zapkafka.Overhead, error) {
+	if p == nil || p.ended == nil {
+		return zapkafka.Overhead{}, errors.New("franz: this Producer was not made with New: the zero value cannot be started")
+	}
 	if err := checkLimits(limits); err != nil {
 		return zapkafka.Overhead{}, err
 	}

@@ -32,6 +32,7 @@ type reporter struct {
 	mu      sync.Mutex
 	stopped bool
 	create  bool                 // the client creates topics
+	tls     bool                 // the client speaks TLS
 	last    time.Time            // when anything was last reported
 	seen    map[string]time.Time // when a complaint was last reported
 	unknown map[string]time.Time // since when a topic has been missing
@@ -51,6 +52,13 @@ func (l *reporter) creating(yes bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.create = yes
+}
+
+// encrypting says whether the client speaks TLS.
+func (l *reporter) encrypting(yes bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tls = yes
 }
 
 // Level asks for informational lines too: that a topic is unknown, the client
@@ -73,6 +81,9 @@ func (l *reporter) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 		// remains is a topic that fails for reasons the client finds no word
 		// for, such as a broker that refuses a password by hanging up.
 	case l.first(c.key()):
+		l.mu.Lock()
+		c.tls = l.tls
+		l.mu.Unlock()
 		l.report(c)
 	}
 }
@@ -147,6 +158,7 @@ func (l *reporter) stop() {
 type complaint struct {
 	msg, addr, topic string
 	err              error
+	tls              bool // the client speaks TLS
 }
 
 func newComplaint(msg string, keyvals []any) *complaint {
@@ -186,7 +198,11 @@ func (c *complaint) Error() string {
 	}
 	//nolint:errorlint // a wrapped EOF says more, the client's own hint among it
 	if c.err == io.EOF {
-		s += " (the broker hung up: does it want TLS, or other credentials?)"
+		if c.tls {
+			s += " (the broker hung up: is this a listener without TLS, or does it want other credentials?)"
+		} else {
+			s += " (the broker hung up: does it want TLS, or other credentials?)"
+		}
 	}
 	return s
 }

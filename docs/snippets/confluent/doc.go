@@ -1,0 +1,2 @@
+// Package confluent is about confluent-kafka-go.
+package confluent

@@ -1,0 +1,3 @@
+// Package snippets holds the code that the pages in docs show, so that it
+// compiles. Its test compares.
+package snippets

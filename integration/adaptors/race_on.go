@@ -1,0 +1,6 @@
+//go:build race
+
+package adaptors
+
+// RaceEnabled says whether this build has the race detector.
+const RaceEnabled = true

@@ -1,0 +1,5 @@
+//go:build cgo && !race
+
+package confluent
+
+const raceEnabled = false

@@ -1,0 +1,5 @@
+//go:build !race
+
+package ibmsarama
+
+const raceEnabled = false

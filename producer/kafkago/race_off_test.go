@@ -1,0 +1,5 @@
+//go:build !race
+
+package kafkago
+
+const raceEnabled = false
