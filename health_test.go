@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -132,7 +133,11 @@ func TestProbeOfAnOutage(t *testing.T) {
 		for i := 0; i < 3000; i++ { // more than a chunk
 			mustWrite(t, s, string(line200))
 		}
-		eventually(t, "a probe", func() bool { return clientsOf(s) == 1 })
+		eventually(t, "a probe", func() bool {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return len(p.held) > 0
+		})
 		fail()
 		eventually(t, "its entries on file", func() bool { return s.Stats().FellBack.DeliveryFailed > uint64(probe) })
 	}
@@ -292,5 +297,70 @@ func TestWedgedClientIsProbedAgain(t *testing.T) {
 	}
 	if c, _ := q.takeForProducer(now.Add(o.DeliveryTimeout + wedgedAfter)); c == nil {
 		t.Error("no second probe although the first was never reported")
+	}
+}
+
+// The fallback writer leaves the next probe alone, and takes what is behind it.
+func TestFallbackWriterLeavesTheProbe(t *testing.T) {
+	o, _ := (*Options)(nil).withDefaults()
+	q, err := newQueue(o, Overhead{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func() {
+		if err := q.put(&noMeta, line200); err != nil {
+			t.Fatal(err)
+		}
+		q.mu.Lock()
+		q.sealLocked()
+		q.mu.Unlock()
+	}
+	q.mu.Lock()
+	q.setStateLocked(FallbackOnly, time.Now())
+	q.mu.Unlock()
+	add()
+	now := time.Now()
+	if j, _ := q.takeForFallback(now); j.c != nil {
+		t.Error("the only chunk that could be a probe goes to the fallback")
+	}
+	probe := q.waiting[0]
+	add()
+	if j, _ := q.takeForFallback(now); j.c == nil || j.c == probe || j.why != reasonOutage {
+		t.Errorf("%+v; want the chunk behind the probe", j)
+	}
+	// With the replay about to send a probe no chunk need wait; if it does not,
+	// the oldest is one.
+	q.backlog = func() bool { return true }
+	q.health.empty = now
+	if c, wait := q.takeForProducer(now); c != nil || wait <= 0 || wait > probeGrace {
+		t.Errorf("chunk %p, wait %v; want to leave it to the replay", c, wait)
+	}
+	if c, _ := q.takeForProducer(now.Add(probeGrace)); c != probe {
+		t.Error("no probe although the replay sends none")
+	}
+	add()
+	if j, _ := q.takeForFallback(now); j.c == nil {
+		t.Error("a chunk waits for Kafka with a probe under way")
+	}
+}
+
+// In an outage a fallback that fails loses nothing that Kafka may still take.
+func TestOutageWithAFailingFallbackLosesNothing(t *testing.T) {
+	p := &fakeProducer{}
+	p.handle = p.hold
+	var writes atomic.Int32
+	f := &memoryFile{write: func([]byte) (int, error) {
+		writes.Add(1)
+		return 0, errors.New("no space left on device")
+	}}
+	s := newTestSyncer(t, p, f, &Options{OutageAfter: 20 * time.Millisecond})
+	mustWrite(t, s, "probe\n")
+	eventually(t, "the outage", func() bool { return stateOf(s) == FallbackOnly })
+	mustWrite(t, s, "waits\n")
+	eventually(t, "a write that fails", func() bool { return writes.Load() > 0 })
+	p.answer()
+	eventually(t, "both in Kafka", func() bool { return s.Stats().Acked == 2 })
+	if lost := s.Stats().Lost.Total(); lost != 0 {
+		t.Errorf("%d lost", lost)
 	}
 }

@@ -485,6 +485,18 @@ func TestOneReplayForAFallback(t *testing.T) {
 	if k := p.stored()[0]; k.topic != "second" {
 		t.Errorf("replayed to %q", k.topic)
 	}
+	// When the first one is shut down another may follow.
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	s3, err := NewKafkaSyncer(&topicDouble{}, "third", f, &Options{ErrorHandler: func(error) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s3.Close()
+	if s3.replayer == nil {
+		t.Error("nobody replays after the first was shut down")
+	}
 }
 
 // A process that dies leaves its entries to the next; those that were
@@ -691,7 +703,8 @@ func TestShutdownWithReplayAtAProducerThatHangs(t *testing.T) {
 		p.release = make(chan struct{})
 		t.Run(fmt.Sprintf("produce=%v,close=%v", p.produce, p.close), func(t *testing.T) {
 			dir := t.TempDir()
-			leave(t, dir, numbered(100)...)
+			const n = 5000 // more than a batch: another one waits for the sender
+			leave(t, dir, numbered(n)...)
 			f := mustOpenFallback(t, dir, nil)
 			defer mustCloseFallback(t, f)
 			s, err := NewKafkaSyncer(p, "test", f, &Options{ErrorHandler: func(error) {}})
@@ -701,13 +714,13 @@ func TestShutdownWithReplayAtAProducerThatHangs(t *testing.T) {
 			eventually(t, "a batch at the producer", func() bool {
 				s.q.mu.Lock()
 				defer s.q.mu.Unlock()
-				return s.q.health.replays > 0
+				return s.q.health.replays > 0 && (!p.produce || s.q.replay.ready != nil)
 			})
 			if err := shutdownWithin(t, s, 200*time.Millisecond); err == nil || !strings.Contains(err.Error(), "producer's") {
 				t.Errorf("Shutdown = %v, want an error that blames the producer", err)
 			}
-			if st := f.Stats(); st.OnFile != 100 {
-				t.Errorf("%+v, want 100 on file", st)
+			if st := f.Stats(); st.OnFile != n {
+				t.Errorf("%+v, want %d on file", st, n)
 			}
 			close(p.release)
 			waitUntil(s.sender.done, time.Now().Add(waitTime))

@@ -125,9 +125,6 @@ func (s *Sheet) Check(t testing.TB) {
 	if n := s.Topic.Distinct() + s.Topic.Foreign; uint64(n) < st.Acked+max(st.LateAcked, s.Fallback.Replayed) {
 		t.Errorf("%d entries are in the topic, but Stats.Acked is %d, LateAcked %d, and %d were replayed", n, st.Acked, st.LateAcked, s.Fallback.Replayed)
 	}
-	if n := s.Topic.Repeated(); uint64(n) > st.PossiblyDuplicate+s.Fallback.Replayed {
-		t.Errorf("%d entries are more than once in the topic, but Stats.PossiblyDuplicate is %d, and %d were replayed", n, st.PossiblyDuplicate, s.Fallback.Replayed)
-	}
 	if n := s.Topic.Foreign + s.Files.Foreign; n < s.Others {
 		t.Errorf("%d entries without an ID were found, but %d logged", n, s.Others)
 	}
