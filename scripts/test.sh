@@ -37,8 +37,7 @@ if [[ -z $without ]]; then
 		printf -- '--- %s: go test, what the race detector distorts\n' "$module"
 		(cd "$root/$module" && go test -timeout 5m -run 'Alloc|Overhead|Mapped|Unmap|Arena' .) || failed+=("$module without -race")
 	done
-	printf -- '--- producer/shopifysarama, integration: go test, the client that the race detector cannot bear\n'
-	(cd "$root/producer/shopifysarama" && go test -timeout 5m .) || failed+=('producer/shopifysarama without -race')
+	printf -- '--- integration: go test, the client that the race detector cannot bear\n'
 	(cd "$root/integration" && go test -timeout 5m -run '^TestContract$/^shopifysarama$' ./conformance) || failed+=('integration without -race')
 fi
 

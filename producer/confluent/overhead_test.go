@@ -60,6 +60,30 @@ func TestOverhead(t *testing.T) {
 }
 
 func measureOverhead(t *testing.T, size int, kind string, connected bool) {
+	n := int64(overheadTotal / size)
+	declared := n*int64(overhead.RecordBytes) + overheadTotal*int64(overhead.ValuePercent)/100
+	for attempt := 1; ; attempt++ {
+		worst, last := heldBy(t, size, kind, connected)
+		t.Logf("%d records: at worst %d B a record, at last %d B; declared %d B (%d %%)", n, worst/n, last/n, declared/n, 100*worst/declared)
+		if worst > declared*3/4 {
+			t.Errorf("%d bytes held, %d declared: want at most three quarters", worst, declared)
+		}
+		// The values are copied, so this much must be there. Resident memory also
+		// falls, when the system or the allocator takes back what the warming up
+		// has left: then nothing was measured.
+		switch {
+		case last >= overheadTotal*3/4:
+			return
+		case attempt == 5:
+			t.Errorf("%d bytes for %d bytes of values, which are copied: the measurement is broken", last, overheadTotal)
+			return
+		}
+	}
+}
+
+// heldBy has a process hold the values, and returns by how much its resident
+// memory was higher at most and in the end.
+func heldBy(t *testing.T, size int, kind string, connected bool) (worst, last int64) {
 	addr := "127.0.0.1:1"
 	var c *kafka.MockCluster
 	if connected {
@@ -81,7 +105,6 @@ func measureOverhead(t *testing.T, size int, kind string, connected bool) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
-	var worst, last int64
 	for lines.Scan() {
 		line := lines.Text()
 		if line == "warm" {
@@ -98,15 +121,7 @@ func measureOverhead(t *testing.T, size int, kind string, connected bool) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	n := int64(overheadTotal / size)
-	declared := n*int64(overhead.RecordBytes) + overheadTotal*int64(overhead.ValuePercent)/100
-	t.Logf("%d records: at worst %d B a record, at last %d B; declared %d B (%d %%)", n, worst/n, last/n, declared/n, 100*worst/declared)
-	if worst > declared*3/4 {
-		t.Errorf("%d bytes held, %d declared: want at most three quarters", worst, declared)
-	}
-	if last < overheadTotal*3/4 {
-		t.Errorf("%d bytes for %d bytes of values, which are copied: the measurement is broken", last, overheadTotal)
-	}
+	return worst, last
 }
 
 // overheadChild is the process that is measured.
