@@ -167,6 +167,9 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 		wakeNotify:   make(chan struct{}, 1),
 	}
 	q.replay = newReplayShare(q.limit, q.share, q.recordCost)
+	if cost := q.replayCost(); q.replay.most < cost {
+		q.replay.most = cost // with a small bound, or a client that needs much
+	}
 	q.health.after, q.health.since = o.OutageAfter, time.Now()
 	q.health.notify = o.OnStateChange != nil
 	q.largeAt = largeBytes

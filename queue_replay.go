@@ -19,6 +19,7 @@ type replayShare struct {
 	bytes   int64 // about the most that their lines have together
 
 	used  int64 // part of queue.used, and of inClient
+	aside int64 // part of used that stays: for entries that failed and are passed over
 	ready *replayBatch
 }
 
@@ -64,7 +65,8 @@ func (q *queue) chargeReplay(n int64, now time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	r := &q.replay
-	if q.closed || len(q.waiters) > 0 || r.used > 0 && r.used+n > r.most+readingCost {
+	busy := r.used - r.aside
+	if q.closed || len(q.waiters) > 0 || busy > 0 && busy+n > r.most+readingCost {
 		return false
 	}
 	if q.health.state == FallbackOnly {
@@ -92,6 +94,27 @@ func (q *queue) growReplay(n int64) bool {
 	q.replay.used += n
 	q.inClient += n
 	return true
+}
+
+// growAside takes n bytes for entries that are passed over. They come free when
+// those are given back and not before, so nothing waits for them.
+func (q *queue) growAside(n int64) bool {
+	if !q.growReplay(n) {
+		return false
+	}
+	q.mu.Lock()
+	q.replay.aside += n
+	q.mu.Unlock()
+	return true
+}
+
+// releaseAside gives all of that back.
+func (q *queue) releaseAside() {
+	q.mu.Lock()
+	n := q.replay.aside
+	q.replay.aside = 0
+	q.mu.Unlock()
+	q.releaseReplay(n)
 }
 
 // releaseReplay gives n bytes back.
@@ -144,6 +167,8 @@ func (q *queue) takeReplay(now time.Time) (*replayBatch, time.Duration) {
 		if may, left := q.mayProbeLocked(now, true); !may {
 			return nil, left
 		}
+	case len(q.waiting) > 0 && q.heldUpByReplayLocked():
+		// What was logged cannot go before the memory of this batch is free.
 	case len(q.waiting) > 0 || q.open != nil && q.lingerLocked(now) <= 0:
 		return nil, never
 	}
@@ -153,6 +178,12 @@ func (q *queue) takeReplay(now time.Time) (*replayBatch, time.Duration) {
 	b.refusals, b.answers = q.counters.refused.Load(), q.answers()
 	wake(q.wakeReplay)
 	return b, 0
+}
+
+// heldUpByReplayLocked reports whether the oldest waiting chunk has no room with
+// the producer because of the replay's memory, and of nothing else.
+func (q *queue) heldUpByReplayLocked() bool {
+	return q.underwayLocked() == 0 && q.inClient+q.clientCost(q.waiting[0]) > q.clientMost
 }
 
 // replayLanded notes that every record of a batch was reported.

@@ -42,9 +42,9 @@ func (q *queue) takeForProducer(now time.Time) (*chunk, time.Duration) {
 		}
 	}
 	c := q.waiting[0]
-	extra := q.extraCost(c.entries()-c.from, c.used)
-	cost := c.mem.cost() + extra
-	if q.clients > 0 && q.inClient+cost > q.share || q.replay.used > 0 && q.inClient+cost > q.clientMost {
+	cost := q.clientCost(c)
+	extra := cost - c.mem.cost()
+	if q.clients > 0 && q.inClient+cost > q.share || q.replay.used > q.replay.aside && q.inClient+cost > q.clientMost {
 		return nil, wait // chunkReleased gives the signal, or releaseReplay
 	}
 	if !q.chargeLocked(extra, 0) {
@@ -58,6 +58,11 @@ func (q *queue) takeForProducer(now time.Time) (*chunk, time.Duration) {
 	c.state = chunkClaimed
 	q.popWaitingLocked(c)
 	return c, 0
+}
+
+// clientCost is what a waiting chunk costs while it is with the producer.
+func (q *queue) clientCost(c *chunk) int64 {
+	return c.mem.cost() + q.extraCost(c.entries()-c.from, c.used)
 }
 
 // lingerLocked is how long the open chunk may still wait for more entries.

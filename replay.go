@@ -130,7 +130,7 @@ func (r *replayer) putDown() {
 		r.setFlying(b.parcel, false)
 	}
 	r.stopReading()
-	r.q.releaseReplay(int64(r.asideCount) * asideCost)
+	r.q.releaseAside()
 	r.aside, r.asideCount = nil, 0 // they are on file
 }
 
@@ -210,7 +210,7 @@ func (r *replayer) step(now time.Time) time.Duration {
 func (r *replayer) lookAtHealth(now time.Time) {
 	out := r.q.health.out.Load()
 	if r.out && !out {
-		r.backoff, r.pauseUntil, r.asideUntil, r.back = 0, now, now, true
+		r.backoff, r.pauseUntil, r.asideUntil, r.back = 0, now, now, len(r.aside) > 0
 	}
 	r.out = out
 }
@@ -233,14 +233,14 @@ func (r *replayer) giveBack() {
 	for _, a := range r.aside {
 		a.from.Again(a.positions...)
 	}
-	r.q.releaseReplay(int64(r.asideCount) * asideCost)
+	r.q.releaseAside()
 	r.aside, r.asideCount, r.asideFull, r.back, r.more = nil, 0, false, false, true
 }
 
 // putAside keeps entries away from Next, if there is memory for that.
 func (r *replayer) putAside(from *spool.Replay, positions []spool.Position) {
 	cost := int64(len(positions)) * asideCost
-	if int64(r.asideCount)*asideCost+cost > r.q.replay.most/2 || !r.q.growReplay(cost) {
+	if int64(r.asideCount)*asideCost+cost > r.q.replay.most/2 || !r.q.growAside(cost) {
 		from.Again(positions...)
 		r.asideFull, r.more = true, true
 		return

@@ -755,6 +755,66 @@ func TestReplayPassesAFailingTopic(t *testing.T) {
 	}
 }
 
+// With a small bound what is passed over takes a good part of the replay's memory,
+// which must not keep it from going on: nothing else would free that.
+func TestReplayPassesAFailingTopicInASmallBound(t *testing.T) {
+	for _, overhead := range []Overhead{{RecordBytes: 320, ValuePercent: 100}, {RecordBytes: 192, ValuePercent: 100}, {RecordBytes: 224, ValuePercent: 300}} {
+		t.Run(fmt.Sprint(overhead), func(t *testing.T) {
+			dir := t.TempDir()
+			old := mustOpenFallback(t, dir, nil)
+			old.claimTopic("gone")
+			for i := 0; i < 900; i++ {
+				if _, err := old.Write([]byte("for a topic that is gone\n")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			mustCloseFallback(t, old)
+			leave(t, dir, "for one that is there")
+			p := &sickDouble{sick: func(v []byte) bool { return strings.HasSuffix(string(v), "gone") }}
+			p.overhead = overhead
+			_, f := newReplaySyncer(t, p, dir, nil, &Options{BufferBytes: 4 << 20, MaxEntryBytes: 100_000, OutageAfter: -1})
+			eventually(t, "the last entry in Kafka", func() bool { return f.Stats().Replayed == 1 })
+		})
+	}
+}
+
+// A large entry that finds no room beside a batch of the replay which waits for the
+// sender is not held up by it.
+func TestReplayHoldsUpNoLargeChunk(t *testing.T) {
+	o, _ := (&Options{BufferBytes: 4 << 20, MaxEntryBytes: 100_000}).withDefaults()
+	q, err := newQueue(o, Overhead{RecordBytes: 320, ValuePercent: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.linger = 0
+	cost := q.replayCost()
+	if !q.chargeReplay(cost, time.Now()) {
+		t.Fatal("no room for a batch")
+	}
+	b := &replayBatch{q: q, landed: func(*replayBatch) {}}
+	if !q.offerReplay(b) {
+		t.Fatal("the batch was not taken")
+	}
+	if err := q.put(&noMeta, line200); err != nil {
+		t.Fatal(err)
+	}
+	q.mu.Lock()
+	q.sealLocked()
+	q.clientMost = q.inClient + q.clientCost(q.waiting[0]) - 1 // no room beside the batch
+	q.mu.Unlock()
+	if c, _ := q.takeForProducer(time.Now()); c != nil {
+		t.Fatal("the chunk was taken: the test is wrong")
+	}
+	if got, _ := q.takeReplay(time.Now()); got != b {
+		t.Fatal("neither the chunk nor the batch goes")
+	}
+	q.replayLanded()
+	q.releaseReplay(cost)
+	if c, _ := q.takeForProducer(time.Now()); c == nil {
+		t.Error("the chunk does not go although the batch is back")
+	}
+}
+
 // A topic that takes less than the client's batches is reported as that.
 func TestBatchesLargerThanTheTopicTakes(t *testing.T) {
 	dir := t.TempDir()
