@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -98,6 +99,11 @@ func cause(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		return p.Err
+	}
+	if err == io.EOF { //nolint:errorlint // ReadAt returns it as it is
+		// A file became shorter than it was. io.EOF itself means the end of what
+		// there is to read.
+		return io.ErrUnexpectedEOF
 	}
 	return err
 }

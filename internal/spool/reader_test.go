@@ -298,6 +298,10 @@ func TestReaderErrors(t *testing.T) {
 	if _, err := r.Next(); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("Next behind the end of a file that shrank: %v", err)
 	}
+	r = newReader(segmentName(1)+textExt, strings.NewReader("a"), int64(len(text)), bytes.NewReader(row), int64(len(row)))
+	if _, err := r.Next(); !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		t.Errorf("Next in a row of a file that shrank: %v", err)
+	}
 }
 
 type failingReader struct{}
