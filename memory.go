@@ -56,8 +56,8 @@ const (
 	timeSize   = 8
 )
 
-// lacks is what it costs, in bytes, to make room for the metas of entries
-// entries like m; 0 if there is room.
+// lacks is what it costs, in bytes, to make room for the metas of as many
+// entries, if theirs have what this one has; 0 if there is room.
 func (m *memory) lacks(of *meta, entries int) int64 {
 	n := int64(0)
 	if !of.time.IsZero() && (m == nil || m.times == nil) {

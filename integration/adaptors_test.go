@@ -16,9 +16,7 @@ func TestKilledWithEachClient(t *testing.T) {
 	const entries, rate = 100_000, 10_000
 	for _, a := range adaptors.All() {
 		t.Run(a.Name, func(t *testing.T) {
-			if adaptors.RaceEnabled && a.Races != "" {
-				t.Skipf("not under -race: %s", a.Races)
-			}
+			a.SkipIfItRaces(t)
 			producer, err := a.New(k.Brokers)
 			if err != nil {
 				t.Fatal(err)

@@ -2,6 +2,8 @@
 package adaptors
 
 import (
+	"testing"
+
 	"github.com/zapkafka/zapkafka"
 	"github.com/zapkafka/zapkafka/producer/franz"
 	"github.com/zapkafka/zapkafka/producer/ibmsarama"
@@ -21,6 +23,15 @@ type Adaptor struct {
 	// Unsupported and GoroutinesLeft are as in producertest.Harness.
 	Unsupported    map[string]string
 	GoroutinesLeft int
+}
+
+// SkipIfItRaces leaves out what the race detector cannot bear: it would be the
+// client that fails, with our test.
+func (a Adaptor) SkipIfItRaces(t testing.TB) {
+	t.Helper()
+	if raceEnabled && a.Races != "" {
+		t.Skipf("%s: not under -race: %s; it is run without as well", a.Name, a.Races)
+	}
 }
 
 // saramaMeter is the ticker of the metrics that both saramas keep, one for the

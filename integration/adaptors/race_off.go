@@ -2,5 +2,5 @@
 
 package adaptors
 
-// RaceEnabled says whether this build has the race detector.
-const RaceEnabled = false
+// raceEnabled says whether this build has the race detector.
+const raceEnabled = false

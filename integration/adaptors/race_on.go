@@ -2,5 +2,5 @@
 
 package adaptors
 
-// RaceEnabled says whether this build has the race detector.
-const RaceEnabled = true
+// raceEnabled says whether this build has the race detector.
+const raceEnabled = true

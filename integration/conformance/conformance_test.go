@@ -24,21 +24,12 @@ func harnessFor(a adaptors.Adaptor, addrs func(producertest.Broker) []string) pr
 	}
 }
 
-// skipRaces leaves out what the race detector cannot bear: it would be the
-// client that fails, with our test.
-func skipRaces(t *testing.T, a adaptors.Adaptor) {
-	t.Helper()
-	if adaptors.RaceEnabled && a.Races != "" {
-		t.Skipf("%s: not under -race: %s; make test runs it without", a.Name, a.Races)
-	}
-}
-
 func TestContract(t *testing.T) {
 	wrapped, end := adaptors.Wrapped()
 	defer end()
 	for _, a := range append(adaptors.All(), wrapped) {
 		t.Run(a.Name, func(t *testing.T) {
-			skipRaces(t, a)
+			a.SkipIfItRaces(t)
 			h := harnessFor(a, func(b producertest.Broker) []string { return b.(*kfakebroker.Broker).Addrs() })
 			h.NewBroker = func(t testing.TB) producertest.Broker { return kfakebroker.New(t) }
 			h.Report = func(r producertest.Result) { table.add(a.Name, r) }

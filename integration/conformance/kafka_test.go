@@ -119,7 +119,7 @@ func TestContractOnKafka(t *testing.T) {
 	harness.Need(t)
 	for _, a := range adaptors.All() {
 		t.Run(a.Name, func(t *testing.T) {
-			skipRaces(t, a)
+			a.SkipIfItRaces(t)
 			h := harnessFor(a, func(b producertest.Broker) []string { return b.(*kafka).Brokers })
 			h.NewBroker = func(t testing.TB) producertest.Broker { return newKafka(t) }
 			h.OneAtATime = (&kafka{Kafka: harness.Need(t)}).Script() != "" // a fault is everybody's
