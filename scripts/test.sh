@@ -22,11 +22,41 @@ else
 	printf 'NOTE: %s\n' "$without"
 fi
 
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 failed=()
+
+# test_module MODULE FLAGS... says what it does, and leaves a file if it failed.
+test_module() {
+	local module=$1
+	shift
+	printf -- '--- %s: go test%s\n' "$module" "${flags[*]:+ ${flags[*]}}"
+	(cd "$root/$module" && go test ${flags[@]+"${flags[@]}"} -timeout 5m "$@" ./...) || touch "$logs/${module//\//-}.failed"
+}
+
+# Those of the clients wait most of the time, for brokers that do not answer: two
+# of them at once. What they print is kept until all of them are done.
+together=()
 for module in $(modules); do
 	[[ -z $without || $needs_cgo != *" $module "* ]] || continue
-	printf -- '--- %s: go test%s\n' "$module" "${flags[*]:+ ${flags[*]}}"
-	(cd "$root/$module" && go test ${flags[@]+"${flags[@]}"} -timeout 5m "$@" ./...) || failed+=("$module")
+	if [[ $module == producer/* ]]; then
+		together+=("$module")
+	else
+		test_module "$module" "$@"
+	fi
+done
+for module in ${together[@]+"${together[@]}"}; do
+	while (($(jobs -rp | wc -l) >= 2)); do
+		wait -n || true
+	done
+	test_module "$module" "$@" >"$logs/${module//\//-}" 2>&1 &
+done
+wait
+for module in ${together[@]+"${together[@]}"}; do
+	cat "$logs/${module//\//-}"
+done
+for module in $(modules); do
+	[[ ! -e $logs/${module//\//-}.failed ]] || failed+=("$module")
 done
 
 # The race detector allocates by itself and watches the heap alone: what a call
