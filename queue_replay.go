@@ -19,7 +19,7 @@ type replayShare struct {
 	bytes   int64 // about the most that their lines have together
 
 	used  int64 // part of queue.used, and of inClient
-	aside int64 // part of used that stays: for entries that failed and are passed over
+	aside int64 // part of used that stays: for what is known of entries behind others that failed
 	ready *replayBatch
 }
 
@@ -96,25 +96,23 @@ func (q *queue) growReplay(n int64) bool {
 	return true
 }
 
-// growAside takes n bytes for entries that are passed over. They come free when
-// those are given back and not before, so nothing waits for them.
-func (q *queue) growAside(n int64) bool {
-	if !q.growReplay(n) {
+// setAside makes n the bytes that are charged beside the batches, if there is room
+// for that. They come free when entries that failed are sent again, and not before,
+// so nothing waits for them.
+func (q *queue) setAside(n int64) bool {
+	q.mu.Lock()
+	more := n - q.replay.aside
+	q.mu.Unlock()
+	if more > 0 && !q.growReplay(more) {
 		return false
 	}
 	q.mu.Lock()
-	q.replay.aside += n
+	q.replay.aside = n
 	q.mu.Unlock()
+	if more < 0 {
+		q.releaseReplay(-more)
+	}
 	return true
-}
-
-// releaseAside gives all of that back.
-func (q *queue) releaseAside() {
-	q.mu.Lock()
-	n := q.replay.aside
-	q.replay.aside = 0
-	q.mu.Unlock()
-	q.releaseReplay(n)
 }
 
 // releaseReplay gives n bytes back.

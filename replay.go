@@ -52,22 +52,17 @@ type replayer struct {
 	suspects []*group
 	splits   int // of refused groups since the last one that was refused alone
 
-	// aside are entries that failed, and stay with us so that those behind them
-	// can go on.
-	aside      []awayFrom
-	asideCount int
-	asideFull  bool // there was no room for more: they come again before others
-	back       bool // Kafka is back: so do they
+	passed     bool // entries were passed over: they come again with a recall
+	full       bool // there is no memory for more: before all others
+	back       bool // Kafka is back: likewise
+	cameBack   time.Time
 	backoff    time.Duration
-	asideUntil time.Time
+	asideUntil time.Time     // they do not come again before
+	recalled   time.Time     // the last time
+	passing    time.Duration // spent since then on entries that were not sent
+	sick       map[string]*sickTopic
 	pauseUntil time.Time // a whole batch failed: nothing is sent before
 	out        bool      // the state was FallbackOnly at the last look
-}
-
-// awayFrom is entries of a source that are to be given back to it.
-type awayFrom struct {
-	from      *spool.Replay
-	positions []spool.Position
 }
 
 const (
@@ -79,12 +74,12 @@ const (
 	yieldFor = 10 * time.Millisecond
 	// restAfter is how many times in a row that happens before the memory for
 	// reading is given back.
-	restAfter  = 10
-	minBackoff = time.Second
-	maxBackoff = 30 * time.Second
-	// asideCost is what is charged for an entry that failed and is passed over: its
-	// place, here and with the spool.
-	asideCost = 128
+	restAfter = 10
+	// oldestFirst is how often the end of an outage makes replay begin with the
+	// oldest entries again.
+	oldestFirst = 5 * time.Minute
+	minBackoff  = time.Second
+	maxBackoff  = 30 * time.Second
 	// loneTries is how many times an entry is sent alone that is refused together
 	// with records that were just logged: one of those may be to blame.
 	loneTries = 5
@@ -130,8 +125,7 @@ func (r *replayer) putDown() {
 		r.setFlying(b.parcel, false)
 	}
 	r.stopReading()
-	r.q.releaseAside()
-	r.aside, r.asideCount = nil, 0 // they are on file
+	r.q.setAside(0)
 }
 
 // finish is the end: whatever is not done with stays on file.
@@ -171,13 +165,13 @@ func (r *replayer) step(now time.Time) time.Duration {
 	}
 	r.lookAtHealth(now)
 	wait := r.adoptAt.Sub(now)
-	if r.asideFull || len(r.aside) > 0 && (!r.more || r.back) {
+	if r.full || r.passed && (!r.more || r.back) {
 		// Not while there are others: they would never have their turn behind a
 		// topic, say, that is no more.
-		if left := r.asideUntil.Sub(now); left > 0 {
+		if left := r.recallAt().Sub(now); left > 0 {
 			wait = sooner(wait, left)
 		} else {
-			r.giveBack()
+			r.recall(now)
 		}
 	}
 	if left := r.pauseUntil.Sub(now); left > 0 {
@@ -196,7 +190,7 @@ func (r *replayer) step(now time.Time) time.Duration {
 			r.offer(g)
 		}
 		return wait
-	case r.asideFull || r.q.hasReady():
+	case r.full || r.q.hasReady():
 		return wait
 	}
 	if !r.more && r.lookAt.After(now) {
@@ -210,7 +204,13 @@ func (r *replayer) step(now time.Time) time.Duration {
 func (r *replayer) lookAtHealth(now time.Time) {
 	out := r.q.health.out.Load()
 	if r.out && !out {
-		r.backoff, r.pauseUntil, r.asideUntil, r.back = 0, now, now, len(r.aside) > 0
+		r.backoff, r.pauseUntil, r.asideUntil = 0, now, now
+		// From the oldest on: but if that is what fails, and made it look like an
+		// outage again, we go on from here.
+		if now.Sub(r.cameBack) >= oldestFirst {
+			r.back, r.cameBack = r.passed, now
+		}
+		r.recalled, r.passing, r.sick = time.Time{}, 0, map[string]*sickTopic{}
 	}
 	r.out = out
 }
@@ -226,27 +226,6 @@ func (r *replayer) adopt(now time.Time) {
 		r.sources = append(r.sources, adopted...)
 		r.more = true
 	}
-}
-
-// giveBack makes the entries that failed be read again.
-func (r *replayer) giveBack() {
-	for _, a := range r.aside {
-		a.from.Again(a.positions...)
-	}
-	r.q.releaseAside()
-	r.aside, r.asideCount, r.asideFull, r.back, r.more = nil, 0, false, false, true
-}
-
-// putAside keeps entries away from Next, if there is memory for that.
-func (r *replayer) putAside(from *spool.Replay, positions []spool.Position) {
-	cost := int64(len(positions)) * asideCost
-	if int64(r.asideCount)*asideCost+cost > r.q.replay.most/2 || !r.q.growAside(cost) {
-		from.Again(positions...)
-		r.asideFull, r.more = true, true
-		return
-	}
-	r.aside = append(r.aside, awayFrom{from, positions})
-	r.asideCount += len(positions)
 }
 
 // stopReading gives back the memory for reading. It is taken again before the
@@ -290,7 +269,9 @@ func (r *replayer) read(now time.Time) time.Duration {
 	}
 	p := &parcel{from: src, cost: cost, left: len(entries)}
 	r.parcels[p] = true
-	if entries = r.withoutOversize(p, entries); len(entries) == 0 {
+	entries = r.withoutSick(p, r.withoutOversize(p, entries))
+	if len(entries) == 0 {
+		r.passing += time.Since(now)
 		return 0
 	}
 	actual := r.q.batchCost(len(entries), sizeOf(entries))
@@ -310,6 +291,7 @@ func (r *replayer) read(now time.Time) time.Duration {
 		r.nextAt = floor
 	}
 	r.nextAt = r.nextAt.Add(time.Duration(len(entries)) * time.Second / time.Duration(r.rate))
+	r.noteSamples(entries)
 	r.offer(&group{parcel: p, entries: entries})
 	return 0
 }
@@ -448,6 +430,8 @@ func (r *replayer) settle(b *replayBatch) {
 	} else if len(refused) == 0 {
 		r.backoff = 0 // a bad moment, not a bad day
 	}
+	r.noteTopics(b, len(failed) > 0)
+	r.chargeFragments()
 	if len(refused) > 0 {
 		r.refused(b, refused)
 	} else if len(r.suspects) == 0 && len(failed) == 0 {
@@ -464,7 +448,7 @@ func (r *replayer) cameToEnd(p *parcel, n int) {
 	r.q.releaseReplay(p.cost)
 }
 
-// failed puts entries aside that may be taken later. If all of a batch failed, and
+// failed passes over entries that may be taken later. If all of a batch failed, and
 // Kafka acknowledged nothing else meanwhile, nothing is sent for a second: the next
 // batch is a probe.
 func (r *replayer) failed(b *replayBatch, positions []spool.Position, all bool) {
@@ -476,11 +460,10 @@ func (r *replayer) failed(b *replayBatch, positions []spool.Position, all bool) 
 		}
 		r.asideUntil = now.Add(r.backoff)
 	}
-	if all && r.q.answers() == b.answers {
+	if all && r.q.answers() == b.answers && (r.out || len(r.sick) == 0) { // samples are few
 		r.pauseUntil = now.Add(minBackoff)
 	}
-	r.putAside(b.from, positions)
-	r.cameToEnd(b.parcel, len(positions))
+	r.passOver(b.parcel, positions)
 	if err := b.lastErr.Load(); err != nil && !isClosed(r.stop) {
 		r.report.report("replay delivery", fmt.Errorf("zapkafka: replay: delivery failed, entries stay in the fallback: %w", *err))
 	}
@@ -568,19 +551,15 @@ func (r *replayer) noteSplits() {
 // tried again.
 func (r *replayer) reject(g *group, reason string) {
 	e := g.entries[0]
-	if e.Topic == "" {
-		e.Topic = r.topic
-	}
+	e.Topic = r.topicOf(&e)
 	err := g.from.Reject(e, reason)
 	if err == nil || errors.Is(err, spool.ErrClosed) {
 		r.cameToEnd(g.parcel, 1)
 		return
 	}
 	r.trouble(err)
-	g.from.Again(e.Position)
-	r.cameToEnd(g.parcel, 1)
+	r.passOver(g.parcel, []spool.Position{e.Position})
 	r.pauseUntil = time.Now().Add(lookAgain)
-	r.more = true
 }
 
 // tooLarge reports whether a client's error means a size. The clients' errors
@@ -631,7 +610,7 @@ func newReplayer(q *queue, file fallbackFile, topic string, o *Options, report *
 		q: q, fallback: dir.Fallback, topic: topic, maxEntry: o.MaxEntryBytes,
 		rate: o.Replay.Rate, stampNow: o.Replay.StampNow, report: report,
 		stop: make(chan struct{}), end: make(chan struct{}), done: make(chan struct{}),
-		parcels: map[*parcel]bool{}, more: true,
+		parcels: map[*parcel]bool{}, sick: map[string]*sickTopic{}, more: true,
 	}
 	own, err := dir.spool.OpenReplay()
 	if err != nil {

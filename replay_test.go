@@ -552,16 +552,27 @@ func TestFailedReplayStaysOnFile(t *testing.T) {
 	if st := f.Stats(); st.OnFile != n/10 || st.Stored != 0 {
 		t.Errorf("%+v, want %d on file and nothing stored anew", st, n/10)
 	}
-	p.mu.Lock()
-	p.sick = func([]byte) bool { return false }
-	p.mu.Unlock()
+	p.heal()
 	eventually(t, "all in Kafka", func() bool { return f.Stats().Replayed == n })
 }
 
 // sickDouble fails some records.
 type sickDouble struct {
 	topicDouble
-	sick func(value []byte) bool
+	sick   func(value []byte) bool
+	failed int // records; guarded by mu
+}
+
+func (p *sickDouble) failures() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failed
+}
+
+func (p *sickDouble) heal() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sick = func([]byte) bool { return false }
 }
 
 func (p *sickDouble) Produce(ctx context.Context, records []*Record) {
@@ -576,6 +587,9 @@ func (p *sickDouble) Produce(ctx context.Context, records []*Record) {
 			well = append(well, r)
 		}
 	}
+	p.mu.Lock()
+	p.failed += len(records) - len(well)
+	p.mu.Unlock()
 	p.topicDouble.Produce(ctx, well)
 }
 
@@ -753,6 +767,95 @@ func TestReplayPassesAFailingTopic(t *testing.T) {
 	if st := f.Stats(); st.OnFile != 6*replayRecords {
 		t.Errorf("%+v, want the others on file", st)
 	}
+}
+
+// leaveMany puts n entries of a topic into a fallback, many with a write.
+func leaveMany(t testing.TB, dir, topic string, n int, line func(i int) string) {
+	t.Helper()
+	f := mustOpenFallback(t, dir, nil)
+	defer mustCloseFallback(t, f)
+	f.claimTopic(topic)
+	for i := 0; i < n; {
+		b := spool.Batch{First: time.Now(), Last: time.Now()}
+		for ; i < n && len(b.Ends) < maxChunkRecords; i++ {
+			b.Text = append(append(b.Text, line(i)...), '\n')
+			b.Ends = append(b.Ends, uint32(len(b.Text)))
+		}
+		if entries, err := f.appendBatch(b); err != nil || entries != len(b.Ends) {
+			t.Fatalf("%d of %d entries on file: %v", entries, len(b.Ends), err)
+		}
+	}
+}
+
+// However many entries of a failing topic are at the head, those of a topic that is
+// well come through, behind them and between them, and only few of the others are
+// sent for nothing.
+func TestReplayPassesAnyNumberOfFailingEntries(t *testing.T) {
+	const n, between = 400_000, 100
+	dir := t.TempDir()
+	gone := func(i int) string {
+		if i%(n/between) == 1 {
+			return string(bytes.TrimSuffix(spool.AppendEnvelope(nil, spool.Envelope{Topic: "there", Value: []byte("between")}), []byte{'\n'}))
+		}
+		return "for a topic that is gone"
+	}
+	leaveMany(t, dir, "gone", n, gone)
+	leave(t, dir, "behind")
+	p := &sickDouble{sick: func(v []byte) bool { return strings.HasSuffix(string(v), "gone") }}
+	s, f := newReplaySyncer(t, p, dir, nil, &Options{Replay: ReplayOptions{Rate: 10_000_000}})
+	eventually(t, "all that are well in Kafka", func() bool { return f.Stats().Replayed == between+1 })
+	if st := f.Stats(); st.OnFile != n-between {
+		t.Errorf("%+v, want %d on file", st, n-between)
+	}
+	if sent := p.failures(); sent > n/8 {
+		t.Errorf("%d entries of the failing topic were sent", sent)
+	}
+	if st := s.Stats(); st.PendingBytes > 4<<20 {
+		t.Errorf("%d bytes in use for what was passed over", st.PendingBytes)
+	}
+}
+
+// Samples of a failing topic are taken here and there: a sick partition does not
+// hide the entries of another that are behind.
+func TestReplayPassesAFailingPartition(t *testing.T) {
+	const n, well = 300_000, 60_000
+	dir := t.TempDir()
+	leaveMany(t, dir, "test", n, func(i int) string {
+		if i < n-well {
+			return "sick"
+		}
+		return "well"
+	})
+	p := &sickDouble{sick: func(v []byte) bool { return string(v) == "sick" }}
+	_, f := newReplaySyncer(t, p, dir, nil, &Options{Replay: ReplayOptions{Rate: 10_000_000}})
+	// The first of them may have to wait for more samples.
+	eventuallyWithin(t, 3*waitTime, "half of the well in Kafka", func() bool { return f.Stats().Replayed >= well/2 })
+	p.heal()
+	eventuallyWithin(t, 3*waitTime, "all in Kafka", func() bool { return f.Stats().Replayed == n })
+}
+
+// What is remembered of entries that succeed between failing ones is inside the
+// bound, and all comes through in the end.
+func TestReplayRemembersOnlySoMuch(t *testing.T) {
+	const n = 40_000
+	dir := t.TempDir()
+	leaveMany(t, dir, "test", n, func(i int) string { return []string{"well", "sick"}[i%2] })
+	p := &sickDouble{sick: func(v []byte) bool { return string(v) == "sick" }}
+	s, f := newReplaySyncer(t, p, dir, nil, &Options{BufferBytes: minBufferBytes, MaxEntryBytes: 100_000, Replay: ReplayOptions{Rate: 10_000_000}})
+	most := int(s.q.replay.most / 2 / fragmentCost)
+	eventually(t, "no memory for more", func() bool { return f.Stats().Replayed >= uint64(most) })
+	before := p.failures()
+	eventually(t, "another try of those which failed", func() bool {
+		s.q.mu.Lock()
+		defer s.q.mu.Unlock()
+		if aside, most := s.q.replay.aside, s.q.replay.most/2; aside > most {
+			t.Fatalf("%d bytes for what succeeded between others, want at most %d", aside, most)
+		}
+		return p.failures() > before+s.q.replay.records
+	})
+	p.heal()
+	eventuallyWithin(t, 3*waitTime, "all in Kafka", func() bool { return f.Stats().Replayed == n })
+	eventually(t, "no memory in use", func() bool { return s.Stats().PendingBytes == 0 })
 }
 
 // With a small bound what is passed over takes a good part of the replay's memory,

@@ -49,6 +49,8 @@ type stored struct {
 	flights map[int64]flight
 
 	readTo    int64 // Next goes on here
+	passed    bool  // entries from passedAt on were passed over
+	passedAt  int64
 	ended     bool  // Next has seen the end, and there will be no other
 	rewinds   int   // changes when readTo goes back, so that a reader notices
 	indexAt   int64 // the row to go on with at readTo; 0: look for it
@@ -95,6 +97,22 @@ func (g *stored) rewind(offset int64) {
 	}
 	g.ended, g.indexAt = false, 0
 	g.rewinds++
+}
+
+// passOver notes that the entry at offset is to come again with the next recall.
+func (g *stored) passOver(offset int64) {
+	if !g.passed || offset < g.passedAt {
+		g.passedAt = offset
+	}
+	g.passed = true
+}
+
+// recall makes Next go back to what was passed over.
+func (g *stored) recall() {
+	if g.passed {
+		g.passed = false
+		g.rewind(g.passedAt)
+	}
 }
 
 func (b *backlog) find(number uint64) *stored {

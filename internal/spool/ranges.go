@@ -32,6 +32,9 @@ func (s spans) add(from, to int64) spans {
 		return s
 	}
 	s[first] = span{from, to}
+	if last == first+1 {
+		return s // the others need not be moved
+	}
 	return append(s[:first+1], s[last:]...)
 }
 

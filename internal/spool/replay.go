@@ -25,12 +25,12 @@ type Pending struct {
 	// PossiblyDuplicate is also set if a Replay that has ended since, in an
 	// earlier process or in this one, had the entry out.
 	Entry
-	// Position is what Done, Reject and Again are told.
+	// Position is what Done, Reject, Again and PassOver are told.
 	Position Position
 }
 
 // Replay takes entries off the file: Next returns them, oldest first, and Done,
-// Reject or Again says what became of each. As long as none of these was called
+// Reject, Again or PassOver says what became of each. As long as none of these was called
 // for an entry it stays on file, however far Next has gone. All methods may be
 // called concurrently with each other and with those of the Spool.
 //
@@ -433,6 +433,7 @@ func (r *Replay) Close() error {
 		for offset := range g.flights {
 			g.rewind(offset)
 		}
+		g.recall()
 		g.flights, g.begun = nil, g.high
 	}
 	s.releaseLocked(r)

@@ -243,6 +243,45 @@ func TestAgain(t *testing.T) {
 	wantStats(t, s, "stored=5 replayed=5")
 }
 
+// TestPassOver: what was passed over does not come before it is recalled, nor hold
+// up what is behind it, nor take memory.
+func TestPassOver(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), Options{SegmentBytes: 4})
+	r := mustReplay(t, s)
+	mustAppend(t, s, "a", "b")
+	mustAppend(t, s, "c", "d")
+	mustAppend(t, s, "e")
+	batch := next(t, r, 100)
+	r.PassOver(batch[0].Position, batch[1].Position, batch[2].Position)
+	done(t, r, batch[3])
+	if got := r.Fragments(); got != 1 {
+		t.Errorf("%d fragments of three entries passed over and one that is done, want 1", got)
+	}
+	mustAppend(t, s, "f")
+	if got := valuesOf(next(t, r, 100)); got != "f" {
+		t.Errorf("behind what was passed over: %q", got)
+	}
+	r.Recall()
+	if got := valuesOf(next(t, r, 100)); got != "a|b|c" {
+		t.Errorf("recalled, and got %q", got)
+	}
+	r.Recall()
+	if got := valuesOf(next(t, r, 100)); got != "" {
+		t.Errorf("recalled with nothing passed over: %q", got)
+	}
+	r.PassOver(batch[0].Position)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r = mustReplay(t, s)
+	rest := next(t, r, 100)
+	if got := valuesOf(rest); got != "a|b|c|e|f" {
+		t.Errorf("the next replay got %q", got)
+	}
+	done(t, r, rest...)
+	wantStats(t, s, "stored=6 replayed=6")
+}
+
 // TestAgainWhileNextReads gives an entry back at the worst moments: between the
 // reading of others and the note that they were read.
 func TestAgainWhileNextReads(t *testing.T) {
