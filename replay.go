@@ -463,6 +463,7 @@ func (r *replayer) failed(b *replayBatch, positions []spool.Position, all bool) 
 	if all && r.q.answers() == b.answers && (r.out || len(r.sick) == 0) { // samples are few
 		r.pauseUntil = now.Add(minBackoff)
 	}
+	b.from.Doubt(positions...) // a broker that did not answer may have stored them
 	r.passOver(b.parcel, positions)
 	if err := b.lastErr.Load(); err != nil && !isClosed(r.stop) {
 		r.report.report("replay delivery", fmt.Errorf("zapkafka: replay: delivery failed, entries stay in the fallback: %w", *err))

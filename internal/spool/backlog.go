@@ -40,6 +40,7 @@ type stored struct {
 	cursor int64 // all before it is done; may be ahead of state.offset
 	high   int64 // all behind was never with a caller
 	begun  int64 // all before was perhaps given to Kafka by a Replay before this one
+	doubt  spans // and these parts by this one, see Replay.Doubt
 	file   *cursorFile
 
 	// What is behind cursor: done and moved are settled, flights are with the
@@ -140,7 +141,7 @@ func (b *backlog) drop(g *stored) {
 		b.segments = append(b.segments[:i], b.segments[i+1:]...)
 	}
 	g.dropped = true
-	g.flights, g.done, g.missing = nil, nil, nil
+	g.flights, g.done, g.missing, g.doubt = nil, nil, nil, nil
 	if g.file != nil {
 		g.file.close()
 		g.file = nil

@@ -38,6 +38,14 @@ func (s spans) add(from, to int64) spans {
 	return append(s[:first+1], s[last:]...)
 }
 
+// atMost returns s, or one span around all of them if there are more than n.
+func (s spans) atMost(n int) spans {
+	if len(s) <= n {
+		return s
+	}
+	return spans{{s[0].from, s[len(s)-1].to}}
+}
+
 // covers reports whether all bytes from to to are in s.
 func (s spans) covers(from, to int64) bool {
 	i := sort.Search(len(s), func(i int) bool { return s[i].to >= to })

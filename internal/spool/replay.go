@@ -23,7 +23,7 @@ type Pending struct {
 	// Entry is what is on file. Its Topic is the one of the segment for entries
 	// that have none of their own; empty if the segment's is not known.
 	// PossiblyDuplicate is also set if a Replay that has ended since, in an
-	// earlier process or in this one, had the entry out.
+	// earlier process or in this one, had the entry out, and after Doubt.
 	Entry
 	// Position is what Done, Reject, Again and PassOver are told.
 	Position Position
@@ -342,7 +342,7 @@ func (r *Replay) take(g *stored, batch []Pending, n int) []Pending {
 		if g.high < end {
 			g.high = end // tidy writes it down before the caller has them
 		}
-		if e.Offset < g.begun {
+		if e.Offset < g.begun || g.doubt.covers(e.Offset, end) {
 			e.PossiblyDuplicate = true
 		}
 		if !e.Indexed {
@@ -434,7 +434,7 @@ func (r *Replay) Close() error {
 			g.rewind(offset)
 		}
 		g.recall()
-		g.flights, g.begun = nil, g.high
+		g.flights, g.begun, g.doubt = nil, g.high, nil
 	}
 	s.releaseLocked(r)
 	return nil

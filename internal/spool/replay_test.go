@@ -407,6 +407,54 @@ func TestMarkedAsPossiblyDuplicate(t *testing.T) {
 	}
 }
 
+// TestDoubt: what Kafka may have got is marked when it comes again, and nothing
+// else, as long as not too many parts are in doubt.
+func TestDoubt(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), Options{})
+	r := mustReplay(t, s)
+	mustAppend(t, s, "a", "b", "c", "d")
+	marked := func(batch []Pending) (values string) {
+		for _, e := range batch {
+			values += string(e.Value)
+			if e.PossiblyDuplicate {
+				values += "?"
+			}
+		}
+		return values
+	}
+	batch := next(t, r, 10)
+	r.Doubt(batch[1].Position, batch[2].Position)
+	r.PassOver(batch[0].Position, batch[1].Position, batch[3].Position)
+	r.Again(batch[2].Position)
+	r.Recall()
+	batch = next(t, r, 10)
+	if got := marked(batch); got != "ab?c?d" {
+		t.Errorf("again %q, want ab?c?d", got)
+	}
+	done(t, r, batch...)
+	many := make([]string, 4*maxDoubts)
+	for i := range many {
+		many[i] = "x"
+	}
+	mustAppend(t, s, many...)
+	batch = next(t, r, len(many))
+	for i := 0; i < len(batch); i += 2 {
+		r.Doubt(batch[i].Position)
+	}
+	for _, e := range batch {
+		r.PassOver(e.Position)
+	}
+	if got := len(s.own.segments[0].doubt); got > maxDoubts {
+		t.Errorf("%d parts in doubt are kept, want %d at most", got, maxDoubts)
+	}
+	r.Recall()
+	for i, e := range next(t, r, len(many)) {
+		if i%2 == 0 && !e.PossiblyDuplicate {
+			t.Fatalf("entry %d, in doubt, is not marked", i)
+		}
+	}
+}
+
 // TestReplayBehindTheWriter replays while others append, and sees each entry
 // once and whole.
 func TestReplayBehindTheWriter(t *testing.T) {

@@ -96,6 +96,27 @@ func (r *Replay) PassOver(positions ...Position) {
 	}
 }
 
+// Doubt says that Kafka may have got entries that are with the caller although it
+// did not say so: when they are returned again, they are possibly duplicate.
+func (r *Replay) Doubt(positions ...Position) {
+	s := r.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range positions {
+		g := r.b.find(p.segment)
+		if g == nil {
+			continue
+		}
+		if f, ok := g.flights[p.offset]; ok {
+			g.doubt = g.doubt.add(p.offset, f.end).atMost(maxDoubts)
+		}
+	}
+}
+
+// maxDoubts bounds the parts of a segment that are in doubt. With more of them all
+// between them is.
+const maxDoubts = 1024
+
 // Recall makes Next return what was passed over.
 func (r *Replay) Recall() {
 	s := r.s
