@@ -33,6 +33,7 @@ type replayer struct {
 	ended  bool           // nobody settles any more; guarded by mu
 
 	// All below is run's alone.
+	turns   bool            // fallback.replaying is ours
 	sources []*spool.Replay // our own directory's first
 	turn    int             // whose batch comes next
 	adoptAt time.Time
@@ -91,6 +92,9 @@ const (
 func (r *replayer) run() {
 	defer close(r.done)
 	defer r.finish()
+	if !r.begin() {
+		return
+	}
 	timer := newStoppedTimer()
 	defer timer.Stop()
 	stop := r.stop
@@ -116,6 +120,48 @@ func (r *replayer) run() {
 		case <-r.end:
 		}
 	}
+}
+
+// begin waits until no other syncer replays the fallback, and opens it. It reports
+// false if Shutdown comes first.
+func (r *replayer) begin() bool {
+	if !r.turns {
+		select {
+		case r.fallback.replaying <- struct{}{}:
+			r.turns = true
+		case <-r.stop:
+			return false
+		}
+	}
+	for !r.open() {
+		t := time.NewTimer(lookAgain)
+		select {
+		case <-t.C:
+		case <-r.stop:
+			t.Stop()
+			return false
+		}
+	}
+	return true
+}
+
+// open begins to read our own directory.
+func (r *replayer) open() bool {
+	if len(r.sources) > 0 {
+		return true
+	}
+	own, err := r.fallback.spool.OpenReplay()
+	if err != nil {
+		if !errors.Is(err, spool.ErrClosed) {
+			r.trouble(err)
+		}
+		return false
+	}
+	r.sources = []*spool.Replay{own}
+	r.q.mu.Lock()
+	r.q.backlog = func() bool { return r.fallback.spool.Stats().OnFile > 0 }
+	r.q.mu.Unlock()
+	return true
 }
 
 // putDown gives up what the sender has not taken, and the memory for reading.
@@ -151,7 +197,9 @@ func (r *replayer) finish() {
 			r.trouble(err)
 		}
 	}
-	r.fallback.replaying.Store(false)
+	if r.turns {
+		<-r.fallback.replaying
+	}
 }
 
 func (r *replayer) trouble(err error) {
@@ -600,11 +648,11 @@ func (q *queue) clientsNow() int {
 	return q.clients
 }
 
-// newReplayer returns a replayer for the fallback, or nil if there is none to be:
-// it is off, the fallback is not ours, or another syncer replays it.
+// newReplayer returns a replayer for the fallback, or nil if there is none to be: it
+// is off, or the fallback is not ours. The first of a fallback has it at once.
 func newReplayer(q *queue, file fallbackFile, topic string, o *Options, report *reporter) *replayer {
 	dir, ok := file.(directory)
-	if !ok || o.Replay.Rate < 0 || !dir.replaying.CompareAndSwap(false, true) {
+	if !ok || o.Replay.Rate < 0 {
 		return nil
 	}
 	r := &replayer{
@@ -613,13 +661,11 @@ func newReplayer(q *queue, file fallbackFile, topic string, o *Options, report *
 		stop: make(chan struct{}), end: make(chan struct{}), done: make(chan struct{}),
 		parcels: map[*parcel]bool{}, sick: map[string]*sickTopic{}, more: true,
 	}
-	own, err := dir.spool.OpenReplay()
-	if err != nil {
-		r.trouble(err)
-		dir.replaying.Store(false)
-		return nil
+	select {
+	case dir.replaying <- struct{}{}:
+		r.turns = true
+		r.open() // run tries again if need be
+	default:
 	}
-	r.sources = []*spool.Replay{own}
-	q.backlog = func() bool { return dir.spool.Stats().OnFile > 0 }
 	return r
 }

@@ -470,33 +470,82 @@ func TestReplayAdopts(t *testing.T) {
 // first, to their own topic.
 func TestOneReplayForAFallback(t *testing.T) {
 	p := &topicDouble{}
-	s, f := newReplaySyncer(t, p, t.TempDir(), nil, nil)
+	_, f := newReplaySyncer(t, p, t.TempDir(), nil, nil)
 	other := &fakeProducer{handle: refuse}
 	s2, err := NewKafkaSyncer(other, "second", f, &Options{ErrorHandler: func(error) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s2.Close()
-	if s2.replayer != nil || s.replayer == nil {
-		t.Fatal("not exactly the first replays")
-	}
 	mustWrite(t, s2, "x\n")
 	eventually(t, "the entry in Kafka", func() bool { return f.Stats().Replayed == 1 })
 	if k := p.stored()[0]; k.topic != "second" {
 		t.Errorf("replayed to %q", k.topic)
 	}
-	// When the first one is shut down another may follow.
-	if err := s.Close(); err != nil {
-		t.Error(err)
+}
+
+// When the syncer that replays a fallback is shut down, another one of the fallback
+// takes over.
+func TestReplayIsTakenOver(t *testing.T) {
+	first, second := &topicDouble{}, &topicDouble{}
+	s, f := newReplaySyncer(t, first, t.TempDir(), nil, nil)
+	s2, err := NewKafkaSyncer(second, "second", f, &Options{ErrorHandler: func(error) {}})
+	if err != nil {
+		t.Fatal(err)
 	}
 	s3, err := NewKafkaSyncer(&topicDouble{}, "third", f, &Options{ErrorHandler: func(error) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s3.Close()
-	if s3.replayer == nil {
-		t.Error("nobody replays after the first was shut down")
+	put := func(n uint64) {
+		t.Helper()
+		if _, err := f.Write([]byte("x\n")); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the entry in Kafka", func() bool { return f.Stats().Replayed == n })
 	}
+	put(1)
+	if first.count() != 1 {
+		t.Error("the second replays as long as the first is there")
+	}
+	if err := s3.Close(); err != nil { // while it waits
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	put(2)
+	if second.count() != 1 {
+		t.Error("not replayed by the second")
+	}
+	if err := s2.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A replay that cannot be opened is tried again.
+func TestReplayThatCannotBeOpened(t *testing.T) {
+	dir := t.TempDir()
+	f := mustOpenFallback(t, dir, nil)
+	defer mustCloseFallback(t, f)
+	if _, err := f.Write([]byte("x\n")); err != nil {
+		t.Fatal(err)
+	}
+	other, err := f.spool.OpenReplay() // of which there is one at a time
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &errorLog{}
+	s, err := NewKafkaSyncer(&topicDouble{}, "test", f, &Options{ErrorHandler: log.handle})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	eventually(t, "a report", func() bool { return strings.Contains(log.String(), "open replay of") })
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the entry in Kafka", func() bool { return f.Stats().Replayed == 1 })
 }
 
 // A process that dies leaves its entries to the next; those that were
