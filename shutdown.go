@@ -146,6 +146,7 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 	}
 	close(s.watcher.stop)
 	<-s.watcher.done // it never waits for anything
+	s.q.endHealth()
 	close(s.notifier.stop)
 	join(s.notifier.done, last.Add(reportGrace), "OnStateChange has not returned: its goroutine is left behind")
 	close(s.reporter.stop)
