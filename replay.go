@@ -150,6 +150,7 @@ func (r *replayer) open() bool {
 	if len(r.sources) > 0 {
 		return true
 	}
+	r.fallback.spool.CountUntil(r.stop) // Shutdown does not wait for that
 	own, err := r.fallback.spool.OpenReplay()
 	if err != nil {
 		if !errors.Is(err, spool.ErrClosed) {
@@ -363,6 +364,8 @@ func (r *replayer) next() (*spool.Replay, []spool.Pending) {
 			// The fallback was closed before us: there is nothing to be had.
 			r.sources = nil
 			return nil, nil
+		case errors.Is(err, spool.ErrCountingStopped):
+			return nil, nil // by Shutdown
 		default:
 			if err != nil {
 				r.trouble(err)

@@ -767,6 +767,32 @@ func TestShutdownStopsReplay(t *testing.T) {
 	}
 }
 
+// Shutdown does not wait until a long file of an earlier process is counted.
+func TestShutdownEndsCounting(t *testing.T) {
+	dir := t.TempDir()
+	file, err := os.Create(filepath.Join(dir, "00000000000000000001.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = file.Truncate(1 << 40) // of nothing: to read it takes minutes
+	file.Close()
+	if err != nil {
+		t.Skip("no file system for a file with a large hole:", err)
+	}
+	s, f := newReplaySyncer(t, &topicDouble{}, dir, &FallbackOptions{MaxBytes: -1}, nil)
+	eventually(t, "the replay to count", func() bool {
+		s.q.mu.Lock()
+		defer s.q.mu.Unlock()
+		return s.q.replay.used > 0
+	})
+	if err := shutdownWithin(t, s, 100*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	if st := f.Stats(); st.Uncounted != 1 {
+		t.Errorf("%+v, want the file uncounted", st)
+	}
+}
+
 func TestShutdownWithReplayAtAProducerThatHangs(t *testing.T) {
 	for _, p := range []*badProducer{{produce: true}, {close: true}} {
 		p.release = make(chan struct{})

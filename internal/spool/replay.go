@@ -112,7 +112,8 @@ func (r *Replay) Dir() string { return r.b.dir }
 //
 // An error beside the entries is for the log: a part that could not be read,
 // moved to the quarantine or deleted, is left where it is and tried again after
-// some seconds, and does not hold up the rest. After Close the error is
+// some seconds, and does not hold up the rest. [ErrCountingStopped] is among it if
+// [Spool.CountUntil] ended the counting of a segment. After Close the error is
 // ErrClosed. The Replay of an adopted directory ends with io.EOF when all of it
 // is done with, and needs no Close then.
 //
@@ -174,6 +175,12 @@ func (r *Replay) pick() (*stored, error) {
 			return g, errors.Join(errs...)
 		}
 		errs = append(errs, err)
+		if errors.Is(err, ErrCountingStopped) {
+			if r.s.closing.Load() {
+				return nil, ErrClosed
+			}
+			return nil, errors.Join(errs...)
+		}
 	}
 }
 
@@ -246,6 +253,8 @@ func (r *Replay) open(g *stored, text, index int64) error {
 	case errors.Is(err, fs.ErrNotExist) && g.live == nil:
 		s.goneLocked(g)
 		return fmt.Errorf("%w: somebody removed it: its entries count as evicted", err)
+	case errors.Is(err, ErrCountingStopped):
+		return err
 	case err != nil:
 		g.retryAt = s.now().Add(retryEvery)
 		return err
@@ -255,22 +264,6 @@ func (r *Replay) open(g *stored, text, index int64) error {
 		g.size = reader.size
 	}
 	reader.goOn(g.readTo, g.indexAt)
-	return nil
-}
-
-// surveyNow does for a segment what Open left for later.
-func (r *Replay) surveyNow(g *stored) error {
-	const all = 1<<63 - 1
-	v, err := r.s.survey(g, all)
-	if err != nil {
-		return err
-	}
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	if !g.dropped {
-		r.s.surveyedLocked(g, v)
-		r.s.oldestLocked()
-	}
 	return nil
 }
 
