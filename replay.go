@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -537,7 +536,7 @@ func (r *replayer) refused(b *replayBatch, entries []spool.Pending) {
 	err := *b.refusal.Load()
 	if len(b.entries) > 1 {
 		// Unless something else was refused that may be to blame.
-		if tooLarge(err) && r.q.counters.refused.Load()-b.refusals == uint64(len(entries)) {
+		if errors.Is(err, ErrTooLarge) && r.q.counters.refused.Load()-b.refusals == uint64(len(entries)) {
 			r.splits++
 		}
 		if len(entries) == 1 {
@@ -559,7 +558,7 @@ func (r *replayer) refused(b *replayBatch, entries []spool.Pending) {
 	}
 	r.splits = 0
 	r.reject(&g, cutText(err.Error(), 500))
-	if tooLarge(err) {
+	if errors.Is(err, ErrTooLarge) {
 		r.report.report("batch size", fmt.Errorf("zapkafka: replay: Kafka refused an entry of %d bytes as too large although it is under MaxEntryBytes (%d): set MaxEntryBytes below the topic's max.message.bytes, less a hundred bytes for the batch, or raise that: %w",
 			len(entries[0].Value), r.maxEntry, err))
 		return
@@ -612,19 +611,6 @@ func (r *replayer) reject(g *group, reason string) {
 	r.trouble(err)
 	r.passOver(g.parcel, []spool.Position{e.Position})
 	r.pauseUntil = time.Now().Add(lookAgain)
-}
-
-// tooLarge reports whether a client's error means a size. The clients' errors
-// have no type in common, but all are named after Kafka's MESSAGE_TOO_LARGE and
-// RECORD_LIST_TOO_LARGE.
-func tooLarge(err error) bool {
-	text := strings.ToLower(err.Error())
-	for _, word := range []string{"too large", "too_large", "toolarge", "larger than", "too big"} {
-		if strings.Contains(text, word) {
-			return true
-		}
-	}
-	return false
 }
 
 func cutText(text string, n int) string { return string(cutAt([]byte(text), n)) }

@@ -65,7 +65,7 @@ func (p *topicDouble) Produce(_ context.Context, records []*Record) {
 	p.deliver(records)
 }
 
-var errPoison = fmt.Errorf("double: MESSAGE_TOO_LARGE: %w", ErrRejected)
+var errPoison = fmt.Errorf("double: MESSAGE_TOO_LARGE: %w", ErrTooLarge)
 
 func (p *topicDouble) deliver(records []*Record) {
 	var err error
