@@ -599,6 +599,42 @@ func TestShortenedByOthers(t *testing.T) {
 
 // TestDeletionWaitsForSync ends a segment while a Sync of the rejected file has
 // begun and not ended.
+// TestShortenedWhileQuarantined shortens the file of a dead owner between the
+// reading of a damaged part and its move: the error is none that means the end.
+func TestShortenedWhileQuarantined(t *testing.T) {
+	root := t.TempDir()
+	first := mustOpen(t, root, Options{})
+	fs, now := newFaultFS(), firstTime
+	path := segmentPath(root, 1, textExt)
+	armed, reads := false, 0
+	fs.before = func(op, name string) {
+		if op != "read" || !armed {
+			return
+		}
+		if reads++; reads == 2 { // the first was the reader's
+			shorten(t, path, 5)
+		}
+	}
+	s := mustOpen(t, root, Options{fs: fs, now: func() time.Time { return now }})
+	mustClose(t, first)
+	write(t, path, "good\nda\x00maged\n")
+	r := mustAdopt(t, s)[0]
+	armed = true
+	batch, err := r.Next(10, all)
+	if errors.Is(err, io.EOF) || !errors.Is(err, io.ErrUnexpectedEOF) || valuesOf(batch) != "good" {
+		t.Fatalf("%q, %v", valuesOf(batch), err)
+	}
+	done(t, r, batch...)
+	now = now.Add(retryEvery)
+	if got := drained(t, r); got != "" {
+		t.Errorf("then came %q", got)
+	}
+	wantBalance(t, s.Stats())
+	if st := s.Stats(); st.Replayed != 1 || st.OnFile != 0 {
+		t.Errorf("%+v, want one replayed and none on file", st)
+	}
+}
+
 func TestDeletionWaitsForSync(t *testing.T) {
 	s := mustOpen(t, t.TempDir(), Options{})
 	r := mustReplay(t, s)
