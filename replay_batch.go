@@ -148,6 +148,7 @@ func sizeOf(entries []spool.Pending) int64 {
 
 // outcomes divides the entries of a batch by what was reported of them.
 func (b *replayBatch) outcomes() (acked, failed []spool.Position, refused []spool.Pending) {
+	acked = make([]spool.Position, 0, len(b.records)) // all of them, as a rule
 	for i := range b.records {
 		switch e := &b.entries[i]; b.records[i].state.Load() {
 		case replayAcked:

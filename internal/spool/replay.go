@@ -49,6 +49,7 @@ type Replay struct {
 	rewinds int     // of that segment when reader was opened
 	final   bool    // reader goes to the end of a segment that gets no longer
 	memory  []byte  // for values; what is behind len was given to nobody
+	usual   int     // entries of the last batch: about as many come next
 }
 
 // OpenReplay begins to take entries off the Spool's own directory: those of
@@ -122,7 +123,10 @@ func (r *Replay) Dir() string { return r.b.dir }
 func (r *Replay) Next(maxEntries int, maxBytes int64) ([]Pending, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var batch []Pending
+	if r.usual > maxEntries {
+		r.usual = maxEntries
+	}
+	batch := make([]Pending, 0, r.usual)
 	var errs []error
 	for size := int64(0); len(batch) < maxEntries && (len(batch) == 0 || size < maxBytes); {
 		g, err := r.pick()
@@ -152,6 +156,7 @@ func (r *Replay) Next(maxEntries int, maxBytes int64) ([]Pending, error) {
 			errs = append(errs, err)
 		}
 	}
+	r.usual = len(batch)
 	if err := r.tidy(); err != nil {
 		errs = append(errs, err)
 	}
