@@ -310,7 +310,7 @@ func (r *replayer) read(now time.Time) time.Duration {
 	if len(entries) == 0 {
 		r.q.releaseReplay(cost)
 		r.more, r.lookAt = false, now.Add(lookAgain)
-		if r.fallback.spool.Stats().OnFile == 0 {
+		if st := r.fallback.spool.Stats(); st.OnFile == 0 && st.Uncounted == 0 {
 			r.lookAt = r.adoptAt
 		}
 		return 0
