@@ -145,7 +145,7 @@ func OpenFallback(dir string, o *FallbackOptions) (*Fallback, error) {
 	so := spool.Options{MaxBytes: DefaultFallbackBytes}
 	if o != nil {
 		if o.SegmentBytes < 0 {
-			return nil, fmt.Errorf("open fallback: SegmentBytes is %d, but must be 0 for the default of 64 MiB, or positive", o.SegmentBytes)
+			return nil, fmt.Errorf("zapkafka: open fallback: SegmentBytes is %d, but must be 0 for the default of 64 MiB, or positive", o.SegmentBytes)
 		}
 		if o.MaxBytes != 0 {
 			so.MaxBytes = o.MaxBytes
