@@ -22,7 +22,7 @@ var (
 	// fails several records for the one at fault reports all of them so.
 	ErrRejected = errors.New("rejected by Kafka for good")
 
-	// ErrTooLarge, which wraps ErrRejected, is in the error with which a [Producer]
+	// ErrTooLarge wraps ErrRejected. It is in the error with which a [Producer]
 	// reports a record that is larger than its topic or the client takes, or that
 	// was in a batch which is (MESSAGE_TOO_LARGE and RECORD_LIST_TOO_LARGE).
 	ErrTooLarge = fmt.Errorf("%w: too large", ErrRejected)
