@@ -767,18 +767,47 @@ func TestShutdownStopsReplay(t *testing.T) {
 	}
 }
 
-// Shutdown does not wait until a long file of an earlier process is counted.
-func TestShutdownEndsCounting(t *testing.T) {
-	dir := t.TempDir()
+// leaveHole leaves a file of nothing that takes minutes to read.
+func leaveHole(t *testing.T, dir string) {
+	t.Helper()
 	file, err := os.Create(filepath.Join(dir, "00000000000000000001.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = file.Truncate(1 << 40) // of nothing: to read it takes minutes
-	file.Close()
-	if err != nil {
+	defer file.Close()
+	if err := file.Truncate(1 << 40); err != nil {
 		t.Skip("no file system for a file with a large hole:", err)
 	}
+}
+
+// A file that could not be counted is tried again in seconds, although nothing is
+// known to be on file.
+func TestReplayComesBackToTheUncounted(t *testing.T) {
+	dir := t.TempDir()
+	leaveHole(t, dir)
+	f := mustOpenFallback(t, dir, &FallbackOptions{MaxBytes: -1})
+	defer mustCloseFallback(t, f)
+	o, _ := (*Options)(nil).withDefaults()
+	q, err := newQueue(o, Overhead{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReplayer(q, newFallbackFile(f, "test"), "test", o, newReporter(func(error) {}))
+	defer r.finish()
+	stop := make(chan struct{})
+	close(stop)
+	f.spool.CountUntil(stop) // stands for a disk that cannot be read now
+	now := time.Now()
+	r.step(now)
+	if wait := r.step(now); wait <= 0 || wait > lookAgain {
+		t.Errorf("tried again after %v, want %v", wait, lookAgain)
+	}
+}
+
+// Shutdown does not wait until a long file of an earlier process is counted.
+func TestShutdownEndsCounting(t *testing.T) {
+	dir := t.TempDir()
+	leaveHole(t, dir)
 	s, f := newReplaySyncer(t, &topicDouble{}, dir, &FallbackOptions{MaxBytes: -1}, nil)
 	eventually(t, "the replay to count", func() bool {
 		s.q.mu.Lock()
