@@ -171,8 +171,12 @@ func (q *queue) takeReplay(now time.Time) (*replayBatch, time.Duration) {
 		return nil, never
 	}
 	q.replay.ready = nil
-	q.handedLocked(now)
-	q.health.replays++
+	// That a sick topic does not answer says nothing about Kafka. In an outage it is
+	// a probe like any other.
+	if b.silent = b.sample && q.health.state != FallbackOnly; !b.silent {
+		q.handedLocked(now)
+		q.health.replays++
+	}
 	b.refusals, b.answers = q.counters.refused.Load(), q.answers()
 	wake(q.wakeReplay)
 	return b, 0
@@ -184,11 +188,13 @@ func (q *queue) heldUpByReplayLocked() bool {
 	return q.underwayLocked() == 0 && q.inClient+q.clientCost(q.waiting[0]) > q.clientMost
 }
 
-// replayLanded notes that every record of a batch was reported.
-func (q *queue) replayLanded() {
+// replayLanded notes that every record of b was reported.
+func (q *queue) replayLanded(b *replayBatch) {
 	q.mu.Lock()
-	q.health.replays--
-	q.landedLocked()
+	if !b.silent {
+		q.health.replays--
+		q.landedLocked()
+	}
 	q.mu.Unlock()
 	wake(q.wakeSender)
 }

@@ -339,7 +339,6 @@ func (r *replayer) read(now time.Time) time.Duration {
 		r.nextAt = floor
 	}
 	r.nextAt = r.nextAt.Add(time.Duration(len(entries)) * time.Second / time.Duration(r.rate))
-	r.noteSamples(entries)
 	r.offer(&group{parcel: p, entries: entries})
 	return 0
 }
@@ -417,6 +416,7 @@ func (r *replayer) offer(g *group) {
 	if r.stampNow {
 		stamp = time.Now()
 	}
+	b.sample = r.noteSamples(b.entries)
 	b.makeRecords(r.topic, stamp)
 	r.setFlying(g.parcel, true)
 	r.flying++
@@ -434,7 +434,7 @@ func (r *replayer) setFlying(p *parcel, flying bool) {
 
 // batchLanded is called by the last Done of a batch, on the client's goroutine.
 func (r *replayer) batchLanded(b *replayBatch) {
-	b.q.replayLanded()
+	b.q.replayLanded(b)
 	r.mu.Lock()
 	b.flying = false
 	ended := r.ended

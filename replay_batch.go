@@ -42,6 +42,8 @@ type replayBatch struct {
 	records  []Record
 	refusals uint64 // of all records until this batch was handed over
 	answers  uint64 // likewise
+	sample   bool   // of sick topics, and of nothing else
+	silent   bool   // not counted as being with the producer; guarded by the queue's lock
 
 	left    atomic.Int64 // records that were not reported
 	lastErr atomic.Pointer[error]

@@ -83,13 +83,18 @@ func (r *replayer) passOver(p *parcel, positions []spool.Position) {
 	r.cameToEnd(p, len(positions))
 }
 
-// noteSamples notes which sick topics entries are a sample of.
-func (r *replayer) noteSamples(entries []spool.Pending) {
+// noteSamples notes which sick topics entries are a sample of, and reports whether
+// they are nothing else.
+func (r *replayer) noteSamples(entries []spool.Pending) bool {
+	only := len(r.sick) > 0
 	for i := 0; i < len(entries) && len(r.sick) > 0; i++ {
 		if sick := r.sick[r.topicOf(&entries[i])]; sick != nil {
 			sick.sampling = true
+		} else {
+			only = false
 		}
 	}
+	return only
 }
 
 // noteTopics learns from a batch which topics are sick, and which are well.

@@ -925,6 +925,57 @@ func TestReplayPassesAnyNumberOfFailingEntries(t *testing.T) {
 	}
 }
 
+// A topic that is known to fail is no outage while nothing else is under way, however
+// long its sample takes.
+func TestASickTopicIsNoOutage(t *testing.T) {
+	const outageAfter = 500 * time.Millisecond
+	dir := t.TempDir()
+	leaveMany(t, dir, "gone", 10, func(int) string { return "gone" })
+	p := &slowDouble{}
+	s, f := newReplaySyncer(t, p, dir, nil, &Options{OutageAfter: outageAfter})
+	eventually(t, "a sample of the topic with the client", func() bool { return p.holds() > 0 })
+	begin := time.Now()
+	eventually(t, "the time of an outage to pass", func() bool { return time.Since(begin) > 2*outageAfter })
+	if state := stateOf(s); state == FallbackOnly {
+		t.Errorf("state %v with nothing but a sample at the client", state)
+	}
+	mustWrite(t, s, "live\n")
+	eventually(t, "the live entry in Kafka", func() bool { return s.Stats().Acked == 1 })
+	if st := f.Stats(); st.OnFile != 10 {
+		t.Errorf("%+v, want 10 on file", st)
+	}
+}
+
+// slowDouble fails records for a topic that is gone, at once at first, and holds
+// them from then on.
+type slowDouble struct {
+	topicDouble
+	failed bool // guarded by mu
+}
+
+func (p *slowDouble) holds() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.held)
+}
+
+func (p *slowDouble) Produce(ctx context.Context, records []*Record) {
+	p.mu.Lock()
+	gone := records[0].Topic == "gone"
+	first := gone && !p.failed
+	if gone {
+		p.failed = true
+		p.held = append(p.held, append([]*Record(nil), records...))
+	}
+	p.mu.Unlock()
+	switch {
+	case first:
+		p.failHeld(errors.New("double: no such topic"))
+	case !gone:
+		p.topicDouble.Produce(ctx, records)
+	}
+}
+
 // Samples of a failing topic are taken here and there: a sick partition does not
 // hide the entries of another that are behind.
 func TestReplayPassesAFailingPartition(t *testing.T) {
@@ -1021,7 +1072,7 @@ func TestReplayHoldsUpNoLargeChunk(t *testing.T) {
 	if got, _ := q.takeReplay(time.Now()); got != b {
 		t.Fatal("neither the chunk nor the batch goes")
 	}
-	q.replayLanded()
+	q.replayLanded(b)
 	q.releaseReplay(cost)
 	if c, _ := q.takeForProducer(time.Now()); c == nil {
 		t.Error("the chunk does not go although the batch is back")
