@@ -1,6 +1,9 @@
 package zapkafka
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrQueueFull is in the error of a Write for an entry that is lost: the
@@ -18,4 +21,9 @@ var (
 	// send it again as it is, by itself, would end in the same way. A client that
 	// fails several records for the one at fault reports all of them so.
 	ErrRejected = errors.New("rejected by Kafka for good")
+
+	// ErrTooLarge wraps ErrRejected. It is in the error with which a [Producer]
+	// reports a record that is larger than its topic or the client takes, or that
+	// was in a batch which is (MESSAGE_TOO_LARGE and RECORD_LIST_TOO_LARGE).
+	ErrTooLarge = fmt.Errorf("%w: too large", ErrRejected)
 )

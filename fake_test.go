@@ -16,10 +16,15 @@ const waitTime = 20 * time.Second
 // often; the deadline is for failures only.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	end := time.Now().Add(waitTime)
+	eventuallyWithin(t, waitTime, what, cond)
+}
+
+func eventuallyWithin(t testing.TB, limit time.Duration, what string, cond func() bool) {
+	t.Helper()
+	end := time.Now().Add(limit)
 	for pause := 10 * time.Microsecond; !cond(); {
 		if time.Now().After(end) {
-			t.Fatalf("waited %v in vain for: %s", waitTime, what)
+			t.Fatalf("waited %v in vain for: %s", limit, what)
 		}
 		<-time.After(pause)
 		if pause < 5*time.Millisecond {

@@ -62,8 +62,9 @@ type Fallback struct {
 
 	// appended has room for one signal: there is more to replay.
 	appended chan struct{}
-	// replaying is set as long as a syncer replays the directory.
-	replaying atomic.Bool
+	// replaying is held by the syncer that replays the directory. Others wait for
+	// it.
+	replaying chan struct{}
 
 	topicMu sync.Mutex
 	topic   string // guarded by topicMu
@@ -144,7 +145,7 @@ func OpenFallback(dir string, o *FallbackOptions) (*Fallback, error) {
 	so := spool.Options{MaxBytes: DefaultFallbackBytes}
 	if o != nil {
 		if o.SegmentBytes < 0 {
-			return nil, fmt.Errorf("open fallback: SegmentBytes is %d, but must be 0 for the default of 64 MiB, or positive", o.SegmentBytes)
+			return nil, fmt.Errorf("zapkafka: open fallback: SegmentBytes is %d, but must be 0 for the default of 64 MiB, or positive", o.SegmentBytes)
 		}
 		if o.MaxBytes != 0 {
 			so.MaxBytes = o.MaxBytes
@@ -155,7 +156,7 @@ func OpenFallback(dir string, o *FallbackOptions) (*Fallback, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zapkafka: %w", err) // names the directory and what to do
 	}
-	return &Fallback{dir: s.Dir(), spool: s, now: time.Now, appended: make(chan struct{}, 1)}, nil
+	return &Fallback{dir: s.Dir(), spool: s, now: time.Now, appended: make(chan struct{}, 1), replaying: make(chan struct{}, 1)}, nil
 }
 
 // Write puts one encoded entry on file, with one system call for the entry and

@@ -38,7 +38,7 @@ func (s State) String() string {
 
 // State returns how entries get to Kafka at the moment, and since when. It takes
 // the queue's lock for a moment and may be called at any time. Shutdown leaves
-// the state as it is then.
+// the state as it is then, whatever the client reports later.
 func (s *KafkaSyncer) State() (state State, since time.Time) {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
@@ -86,6 +86,7 @@ type health struct {
 
 	notify  bool
 	changes []stateChange // not told yet, oldest first
+	ended   bool          // by Shutdown: the state stays
 }
 
 type stateChange struct {
@@ -153,6 +154,9 @@ func (q *queue) assess(now time.Time) time.Duration {
 
 func (q *queue) assessLocked(now time.Time) time.Duration {
 	h := &q.health
+	if h.ended {
+		return never
+	}
 	underway := q.underwayLocked() > 0
 	if n := q.troublesLocked(); n != h.troubles {
 		h.troubles, h.troubled = n, now
@@ -192,6 +196,14 @@ func (q *queue) assessLocked(now time.Time) time.Duration {
 		wait = sooner(wait, h.troubled.Add(degradedFor).Sub(now))
 	}
 	return wait
+}
+
+// endHealth leaves the state as it is: nobody is told of a change any more, and what a
+// client still reports says nothing about entries to come.
+func (q *queue) endHealth() {
+	q.mu.Lock()
+	q.health.ended = true
+	q.mu.Unlock()
 }
 
 func (q *queue) setStateLocked(state State, now time.Time) {

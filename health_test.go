@@ -350,6 +350,31 @@ func TestFallbackWriterLeavesTheProbe(t *testing.T) {
 	}
 }
 
+// A report that comes after Shutdown leaves the state as it is.
+func TestShutdownKeepsTheState(t *testing.T) {
+	p := &fakeProducer{}
+	p.handle = p.hold
+	var changes atomic.Int32
+	s := newTestSyncer(t, p, &memoryFile{}, &Options{OutageAfter: 20 * time.Millisecond, OnStateChange: func(State, time.Time) { changes.Add(1) }})
+	mustWrite(t, s, "held\n")
+	eventually(t, "the outage", func() bool { return stateOf(s) == FallbackOnly })
+	held := p.takeHeld()
+	if err := shutdownWithin(t, s, 100*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	_, since := s.State()
+	before := changes.Load()
+	for _, r := range held {
+		r.Done(nil)
+	}
+	if s.Stats().LateAcked != 1 {
+		t.Fatalf("%+v: the test is wrong", s.Stats())
+	}
+	if state, now := s.State(); state != FallbackOnly || now != since || changes.Load() != before {
+		t.Errorf("state %v since %v after Shutdown and a late report, want %v since %v", state, now, FallbackOnly, since)
+	}
+}
+
 // In an outage a fallback that fails loses nothing that Kafka may still take.
 func TestOutageWithAFailingFallbackLosesNothing(t *testing.T) {
 	p := &fakeProducer{}

@@ -53,7 +53,7 @@ var (
 //
 // fallback takes what Kafka does not: a *[Fallback], whose entries are sent to
 // Kafka later (see Options.Replay; the first syncer of a Fallback does that, for
-// all that is in it), or any other zapcore.WriteSyncer (a file, standard error),
+// all that is in it, and after its Shutdown the next), or any other zapcore.WriteSyncer (a file, standard error),
 // which is used behind zapcore.Lock. As long as Kafka keeps up nothing is
 // written to it.
 //

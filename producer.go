@@ -27,7 +27,8 @@ import (
 //   - The error of a record that Kafka refused for what it is (too large for its
 //     topic, an invalid record or topic name) wraps [ErrRejected]. That of one
 //     which might be taken later (no broker, no leader, no permission, no such
-//     topic, no time left) does not.
+//     topic, no time left) does not. The error of one that is too large wraps
+//     [ErrTooLarge].
 //   - What is acknowledged (Done with nil) is stored: by all in-sync replicas
 //     unless the user of the adaptor has asked the client for less.
 //   - Records with the same key arrive in the order in which they were handed

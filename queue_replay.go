@@ -19,7 +19,7 @@ type replayShare struct {
 	bytes   int64 // about the most that their lines have together
 
 	used  int64 // part of queue.used, and of inClient
-	aside int64 // part of used that stays: for entries that failed and are passed over
+	aside int64 // part of used that stays: for what is known of entries behind others that failed
 	ready *replayBatch
 }
 
@@ -96,25 +96,23 @@ func (q *queue) growReplay(n int64) bool {
 	return true
 }
 
-// growAside takes n bytes for entries that are passed over. They come free when
-// those are given back and not before, so nothing waits for them.
-func (q *queue) growAside(n int64) bool {
-	if !q.growReplay(n) {
+// setAside makes n the bytes that are charged beside the batches, if there is room
+// for that. They come free when entries that failed are sent again, and not before,
+// so nothing waits for them.
+func (q *queue) setAside(n int64) bool {
+	q.mu.Lock()
+	more := n - q.replay.aside
+	q.mu.Unlock()
+	if more > 0 && !q.growReplay(more) {
 		return false
 	}
 	q.mu.Lock()
-	q.replay.aside += n
+	q.replay.aside = n
 	q.mu.Unlock()
+	if more < 0 {
+		q.releaseReplay(-more)
+	}
 	return true
-}
-
-// releaseAside gives all of that back.
-func (q *queue) releaseAside() {
-	q.mu.Lock()
-	n := q.replay.aside
-	q.replay.aside = 0
-	q.mu.Unlock()
-	q.releaseReplay(n)
 }
 
 // releaseReplay gives n bytes back.
@@ -173,8 +171,12 @@ func (q *queue) takeReplay(now time.Time) (*replayBatch, time.Duration) {
 		return nil, never
 	}
 	q.replay.ready = nil
-	q.handedLocked(now)
-	q.health.replays++
+	// That a sick topic does not answer says nothing about Kafka. In an outage it is
+	// a probe like any other.
+	if b.silent = b.sample && q.health.state != FallbackOnly; !b.silent {
+		q.handedLocked(now)
+		q.health.replays++
+	}
 	b.refusals, b.answers = q.counters.refused.Load(), q.answers()
 	wake(q.wakeReplay)
 	return b, 0
@@ -186,11 +188,13 @@ func (q *queue) heldUpByReplayLocked() bool {
 	return q.underwayLocked() == 0 && q.inClient+q.clientCost(q.waiting[0]) > q.clientMost
 }
 
-// replayLanded notes that every record of a batch was reported.
-func (q *queue) replayLanded() {
+// replayLanded notes that every record of b was reported.
+func (q *queue) replayLanded(b *replayBatch) {
 	q.mu.Lock()
-	q.health.replays--
-	q.landedLocked()
+	if !b.silent {
+		q.health.replays--
+		q.landedLocked()
+	}
 	q.mu.Unlock()
 	wake(q.wakeSender)
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +32,7 @@ type replayer struct {
 	ended  bool           // nobody settles any more; guarded by mu
 
 	// All below is run's alone.
+	turns   bool            // fallback.replaying is ours
 	sources []*spool.Replay // our own directory's first
 	turn    int             // whose batch comes next
 	adoptAt time.Time
@@ -52,22 +52,17 @@ type replayer struct {
 	suspects []*group
 	splits   int // of refused groups since the last one that was refused alone
 
-	// aside are entries that failed, and stay with us so that those behind them
-	// can go on.
-	aside      []awayFrom
-	asideCount int
-	asideFull  bool // there was no room for more: they come again before others
-	back       bool // Kafka is back: so do they
+	passed     bool // entries were passed over: they come again with a recall
+	full       bool // there is no memory for more: before all others
+	back       bool // Kafka is back: likewise
+	cameBack   time.Time
 	backoff    time.Duration
-	asideUntil time.Time
+	asideUntil time.Time     // they do not come again before
+	recalled   time.Time     // the last time
+	passing    time.Duration // spent since then on entries that were not sent
+	sick       map[string]*sickTopic
 	pauseUntil time.Time // a whole batch failed: nothing is sent before
 	out        bool      // the state was FallbackOnly at the last look
-}
-
-// awayFrom is entries of a source that are to be given back to it.
-type awayFrom struct {
-	from      *spool.Replay
-	positions []spool.Position
 }
 
 const (
@@ -79,12 +74,12 @@ const (
 	yieldFor = 10 * time.Millisecond
 	// restAfter is how many times in a row that happens before the memory for
 	// reading is given back.
-	restAfter  = 10
-	minBackoff = time.Second
-	maxBackoff = 30 * time.Second
-	// asideCost is what is charged for an entry that failed and is passed over: its
-	// place, here and with the spool.
-	asideCost = 128
+	restAfter = 10
+	// oldestFirst is how often the end of an outage makes replay begin with the
+	// oldest entries again.
+	oldestFirst = 5 * time.Minute
+	minBackoff  = time.Second
+	maxBackoff  = 30 * time.Second
 	// loneTries is how many times an entry is sent alone that is refused together
 	// with records that were just logged: one of those may be to blame.
 	loneTries = 5
@@ -96,6 +91,9 @@ const (
 func (r *replayer) run() {
 	defer close(r.done)
 	defer r.finish()
+	if !r.begin() {
+		return
+	}
 	timer := newStoppedTimer()
 	defer timer.Stop()
 	stop := r.stop
@@ -123,6 +121,49 @@ func (r *replayer) run() {
 	}
 }
 
+// begin waits until no other syncer replays the fallback, and opens it. It reports
+// false if Shutdown comes first.
+func (r *replayer) begin() bool {
+	if !r.turns {
+		select {
+		case r.fallback.replaying <- struct{}{}:
+			r.turns = true
+		case <-r.stop:
+			return false
+		}
+	}
+	for !r.open() {
+		t := time.NewTimer(lookAgain)
+		select {
+		case <-t.C:
+		case <-r.stop:
+			t.Stop()
+			return false
+		}
+	}
+	return true
+}
+
+// open begins to read our own directory.
+func (r *replayer) open() bool {
+	if len(r.sources) > 0 {
+		return true
+	}
+	r.fallback.spool.CountUntil(r.stop) // Shutdown does not wait for that
+	own, err := r.fallback.spool.OpenReplay()
+	if err != nil {
+		if !errors.Is(err, spool.ErrClosed) {
+			r.trouble(err)
+		}
+		return false
+	}
+	r.sources = []*spool.Replay{own}
+	r.q.mu.Lock()
+	r.q.backlog = func() bool { return r.fallback.spool.Stats().OnFile > 0 }
+	r.q.mu.Unlock()
+	return true
+}
+
 // putDown gives up what the sender has not taken, and the memory for reading.
 func (r *replayer) putDown() {
 	if b := r.q.withdrawReplay(); b != nil {
@@ -130,8 +171,7 @@ func (r *replayer) putDown() {
 		r.setFlying(b.parcel, false)
 	}
 	r.stopReading()
-	r.q.releaseAside()
-	r.aside, r.asideCount = nil, 0 // they are on file
+	r.q.setAside(0)
 }
 
 // finish is the end: whatever is not done with stays on file.
@@ -157,7 +197,9 @@ func (r *replayer) finish() {
 			r.trouble(err)
 		}
 	}
-	r.fallback.replaying.Store(false)
+	if r.turns {
+		<-r.fallback.replaying
+	}
 }
 
 func (r *replayer) trouble(err error) {
@@ -171,13 +213,13 @@ func (r *replayer) step(now time.Time) time.Duration {
 	}
 	r.lookAtHealth(now)
 	wait := r.adoptAt.Sub(now)
-	if r.asideFull || len(r.aside) > 0 && (!r.more || r.back) {
+	if r.full || r.passed && (!r.more || r.back) {
 		// Not while there are others: they would never have their turn behind a
 		// topic, say, that is no more.
-		if left := r.asideUntil.Sub(now); left > 0 {
+		if left := r.recallAt().Sub(now); left > 0 {
 			wait = sooner(wait, left)
 		} else {
-			r.giveBack()
+			r.recall(now)
 		}
 	}
 	if left := r.pauseUntil.Sub(now); left > 0 {
@@ -196,7 +238,7 @@ func (r *replayer) step(now time.Time) time.Duration {
 			r.offer(g)
 		}
 		return wait
-	case r.asideFull || r.q.hasReady():
+	case r.full || r.q.hasReady():
 		return wait
 	}
 	if !r.more && r.lookAt.After(now) {
@@ -210,7 +252,13 @@ func (r *replayer) step(now time.Time) time.Duration {
 func (r *replayer) lookAtHealth(now time.Time) {
 	out := r.q.health.out.Load()
 	if r.out && !out {
-		r.backoff, r.pauseUntil, r.asideUntil, r.back = 0, now, now, len(r.aside) > 0
+		r.backoff, r.pauseUntil, r.asideUntil = 0, now, now
+		// From the oldest on: but if that is what fails, and made it look like an
+		// outage again, we go on from here.
+		if now.Sub(r.cameBack) >= oldestFirst {
+			r.back, r.cameBack = r.passed, now
+		}
+		r.recalled, r.passing, r.sick = time.Time{}, 0, map[string]*sickTopic{}
 	}
 	r.out = out
 }
@@ -226,27 +274,6 @@ func (r *replayer) adopt(now time.Time) {
 		r.sources = append(r.sources, adopted...)
 		r.more = true
 	}
-}
-
-// giveBack makes the entries that failed be read again.
-func (r *replayer) giveBack() {
-	for _, a := range r.aside {
-		a.from.Again(a.positions...)
-	}
-	r.q.releaseAside()
-	r.aside, r.asideCount, r.asideFull, r.back, r.more = nil, 0, false, false, true
-}
-
-// putAside keeps entries away from Next, if there is memory for that.
-func (r *replayer) putAside(from *spool.Replay, positions []spool.Position) {
-	cost := int64(len(positions)) * asideCost
-	if int64(r.asideCount)*asideCost+cost > r.q.replay.most/2 || !r.q.growAside(cost) {
-		from.Again(positions...)
-		r.asideFull, r.more = true, true
-		return
-	}
-	r.aside = append(r.aside, awayFrom{from, positions})
-	r.asideCount += len(positions)
 }
 
 // stopReading gives back the memory for reading. It is taken again before the
@@ -283,14 +310,16 @@ func (r *replayer) read(now time.Time) time.Duration {
 	if len(entries) == 0 {
 		r.q.releaseReplay(cost)
 		r.more, r.lookAt = false, now.Add(lookAgain)
-		if r.fallback.spool.Stats().OnFile == 0 {
+		if st := r.fallback.spool.Stats(); st.OnFile == 0 && st.Uncounted == 0 {
 			r.lookAt = r.adoptAt
 		}
 		return 0
 	}
 	p := &parcel{from: src, cost: cost, left: len(entries)}
 	r.parcels[p] = true
-	if entries = r.withoutOversize(p, entries); len(entries) == 0 {
+	entries = r.withoutSick(p, r.withoutOversize(p, entries))
+	if len(entries) == 0 {
+		r.passing += time.Since(now)
 		return 0
 	}
 	actual := r.q.batchCost(len(entries), sizeOf(entries))
@@ -333,6 +362,8 @@ func (r *replayer) next() (*spool.Replay, []spool.Pending) {
 			// The fallback was closed before us: there is nothing to be had.
 			r.sources = nil
 			return nil, nil
+		case errors.Is(err, spool.ErrCountingStopped):
+			return nil, nil // by Shutdown
 		default:
 			if err != nil {
 				r.trouble(err)
@@ -385,6 +416,7 @@ func (r *replayer) offer(g *group) {
 	if r.stampNow {
 		stamp = time.Now()
 	}
+	b.sample = r.noteSamples(b.entries)
 	b.makeRecords(r.topic, stamp)
 	r.setFlying(g.parcel, true)
 	r.flying++
@@ -402,7 +434,7 @@ func (r *replayer) setFlying(p *parcel, flying bool) {
 
 // batchLanded is called by the last Done of a batch, on the client's goroutine.
 func (r *replayer) batchLanded(b *replayBatch) {
-	b.q.replayLanded()
+	b.q.replayLanded(b)
 	r.mu.Lock()
 	b.flying = false
 	ended := r.ended
@@ -448,6 +480,8 @@ func (r *replayer) settle(b *replayBatch) {
 	} else if len(refused) == 0 {
 		r.backoff = 0 // a bad moment, not a bad day
 	}
+	r.noteTopics(b, len(failed) > 0)
+	r.chargeFragments()
 	if len(refused) > 0 {
 		r.refused(b, refused)
 	} else if len(r.suspects) == 0 && len(failed) == 0 {
@@ -464,7 +498,7 @@ func (r *replayer) cameToEnd(p *parcel, n int) {
 	r.q.releaseReplay(p.cost)
 }
 
-// failed puts entries aside that may be taken later. If all of a batch failed, and
+// failed passes over entries that may be taken later. If all of a batch failed, and
 // Kafka acknowledged nothing else meanwhile, nothing is sent for a second: the next
 // batch is a probe.
 func (r *replayer) failed(b *replayBatch, positions []spool.Position, all bool) {
@@ -476,11 +510,11 @@ func (r *replayer) failed(b *replayBatch, positions []spool.Position, all bool) 
 		}
 		r.asideUntil = now.Add(r.backoff)
 	}
-	if all && r.q.answers() == b.answers {
+	if all && r.q.answers() == b.answers && (r.out || len(r.sick) == 0) { // samples are few
 		r.pauseUntil = now.Add(minBackoff)
 	}
-	r.putAside(b.from, positions)
-	r.cameToEnd(b.parcel, len(positions))
+	b.from.Doubt(positions...) // a broker that did not answer may have stored them
+	r.passOver(b.parcel, positions)
 	if err := b.lastErr.Load(); err != nil && !isClosed(r.stop) {
 		r.report.report("replay delivery", fmt.Errorf("zapkafka: replay: delivery failed, entries stay in the fallback: %w", *err))
 	}
@@ -502,7 +536,7 @@ func (r *replayer) refused(b *replayBatch, entries []spool.Pending) {
 	err := *b.refusal.Load()
 	if len(b.entries) > 1 {
 		// Unless something else was refused that may be to blame.
-		if tooLarge(err) && r.q.counters.refused.Load()-b.refusals == uint64(len(entries)) {
+		if errors.Is(err, ErrTooLarge) && r.q.counters.refused.Load()-b.refusals == uint64(len(entries)) {
 			r.splits++
 		}
 		if len(entries) == 1 {
@@ -524,7 +558,7 @@ func (r *replayer) refused(b *replayBatch, entries []spool.Pending) {
 	}
 	r.splits = 0
 	r.reject(&g, cutText(err.Error(), 500))
-	if tooLarge(err) {
+	if errors.Is(err, ErrTooLarge) {
 		r.report.report("batch size", fmt.Errorf("zapkafka: replay: Kafka refused an entry of %d bytes as too large although it is under MaxEntryBytes (%d): set MaxEntryBytes below the topic's max.message.bytes, less a hundred bytes for the batch, or raise that: %w",
 			len(entries[0].Value), r.maxEntry, err))
 		return
@@ -568,32 +602,15 @@ func (r *replayer) noteSplits() {
 // tried again.
 func (r *replayer) reject(g *group, reason string) {
 	e := g.entries[0]
-	if e.Topic == "" {
-		e.Topic = r.topic
-	}
+	e.Topic = r.topicOf(&e)
 	err := g.from.Reject(e, reason)
 	if err == nil || errors.Is(err, spool.ErrClosed) {
 		r.cameToEnd(g.parcel, 1)
 		return
 	}
 	r.trouble(err)
-	g.from.Again(e.Position)
-	r.cameToEnd(g.parcel, 1)
+	r.passOver(g.parcel, []spool.Position{e.Position})
 	r.pauseUntil = time.Now().Add(lookAgain)
-	r.more = true
-}
-
-// tooLarge reports whether a client's error means a size. The clients' errors
-// have no type in common, but all are named after Kafka's MESSAGE_TOO_LARGE and
-// RECORD_LIST_TOO_LARGE.
-func tooLarge(err error) bool {
-	text := strings.ToLower(err.Error())
-	for _, word := range []string{"too large", "too_large", "toolarge", "larger than", "too big"} {
-		if strings.Contains(text, word) {
-			return true
-		}
-	}
-	return false
 }
 
 func cutText(text string, n int) string { return string(cutAt([]byte(text), n)) }
@@ -620,26 +637,24 @@ func (q *queue) clientsNow() int {
 	return q.clients
 }
 
-// newReplayer returns a replayer for the fallback, or nil if there is none to be:
-// it is off, the fallback is not ours, or another syncer replays it.
+// newReplayer returns a replayer for the fallback, or nil if there is none to be: it
+// is off, or the fallback is not ours. The first of a fallback has it at once.
 func newReplayer(q *queue, file fallbackFile, topic string, o *Options, report *reporter) *replayer {
 	dir, ok := file.(directory)
-	if !ok || o.Replay.Rate < 0 || !dir.replaying.CompareAndSwap(false, true) {
+	if !ok || o.Replay.Rate < 0 {
 		return nil
 	}
 	r := &replayer{
 		q: q, fallback: dir.Fallback, topic: topic, maxEntry: o.MaxEntryBytes,
 		rate: o.Replay.Rate, stampNow: o.Replay.StampNow, report: report,
 		stop: make(chan struct{}), end: make(chan struct{}), done: make(chan struct{}),
-		parcels: map[*parcel]bool{}, more: true,
+		parcels: map[*parcel]bool{}, sick: map[string]*sickTopic{}, more: true,
 	}
-	own, err := dir.spool.OpenReplay()
-	if err != nil {
-		r.trouble(err)
-		dir.replaying.Store(false)
-		return nil
+	select {
+	case dir.replaying <- struct{}{}:
+		r.turns = true
+		r.open() // run tries again if need be
+	default:
 	}
-	r.sources = []*spool.Replay{own}
-	q.backlog = func() bool { return dir.spool.Stats().OnFile > 0 }
 	return r
 }

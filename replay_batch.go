@@ -42,6 +42,8 @@ type replayBatch struct {
 	records  []Record
 	refusals uint64 // of all records until this batch was handed over
 	answers  uint64 // likewise
+	sample   bool   // of sick topics, and of nothing else
+	silent   bool   // not counted as being with the producer; guarded by the queue's lock
 
 	left    atomic.Int64 // records that were not reported
 	lastErr atomic.Pointer[error]
@@ -148,6 +150,7 @@ func sizeOf(entries []spool.Pending) int64 {
 
 // outcomes divides the entries of a batch by what was reported of them.
 func (b *replayBatch) outcomes() (acked, failed []spool.Position, refused []spool.Pending) {
+	acked = make([]spool.Position, 0, len(b.records)) // all of them, as a rule
 	for i := range b.records {
 		switch e := &b.entries[i]; b.records[i].state.Load() {
 		case replayAcked:

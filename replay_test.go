@@ -65,7 +65,7 @@ func (p *topicDouble) Produce(_ context.Context, records []*Record) {
 	p.deliver(records)
 }
 
-var errPoison = fmt.Errorf("double: MESSAGE_TOO_LARGE: %w", ErrRejected)
+var errPoison = fmt.Errorf("double: MESSAGE_TOO_LARGE: %w", ErrTooLarge)
 
 func (p *topicDouble) deliver(records []*Record) {
 	var err error
@@ -470,33 +470,82 @@ func TestReplayAdopts(t *testing.T) {
 // first, to their own topic.
 func TestOneReplayForAFallback(t *testing.T) {
 	p := &topicDouble{}
-	s, f := newReplaySyncer(t, p, t.TempDir(), nil, nil)
+	_, f := newReplaySyncer(t, p, t.TempDir(), nil, nil)
 	other := &fakeProducer{handle: refuse}
 	s2, err := NewKafkaSyncer(other, "second", f, &Options{ErrorHandler: func(error) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s2.Close()
-	if s2.replayer != nil || s.replayer == nil {
-		t.Fatal("not exactly the first replays")
-	}
 	mustWrite(t, s2, "x\n")
 	eventually(t, "the entry in Kafka", func() bool { return f.Stats().Replayed == 1 })
 	if k := p.stored()[0]; k.topic != "second" {
 		t.Errorf("replayed to %q", k.topic)
 	}
-	// When the first one is shut down another may follow.
-	if err := s.Close(); err != nil {
-		t.Error(err)
+}
+
+// When the syncer that replays a fallback is shut down, another one of the fallback
+// takes over.
+func TestReplayIsTakenOver(t *testing.T) {
+	first, second := &topicDouble{}, &topicDouble{}
+	s, f := newReplaySyncer(t, first, t.TempDir(), nil, nil)
+	s2, err := NewKafkaSyncer(second, "second", f, &Options{ErrorHandler: func(error) {}})
+	if err != nil {
+		t.Fatal(err)
 	}
 	s3, err := NewKafkaSyncer(&topicDouble{}, "third", f, &Options{ErrorHandler: func(error) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s3.Close()
-	if s3.replayer == nil {
-		t.Error("nobody replays after the first was shut down")
+	put := func(n uint64) {
+		t.Helper()
+		if _, err := f.Write([]byte("x\n")); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the entry in Kafka", func() bool { return f.Stats().Replayed == n })
 	}
+	put(1)
+	if first.count() != 1 {
+		t.Error("the second replays as long as the first is there")
+	}
+	if err := s3.Close(); err != nil { // while it waits
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	put(2)
+	if second.count() != 1 {
+		t.Error("not replayed by the second")
+	}
+	if err := s2.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A replay that cannot be opened is tried again.
+func TestReplayThatCannotBeOpened(t *testing.T) {
+	dir := t.TempDir()
+	f := mustOpenFallback(t, dir, nil)
+	defer mustCloseFallback(t, f)
+	if _, err := f.Write([]byte("x\n")); err != nil {
+		t.Fatal(err)
+	}
+	other, err := f.spool.OpenReplay() // of which there is one at a time
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &errorLog{}
+	s, err := NewKafkaSyncer(&topicDouble{}, "test", f, &Options{ErrorHandler: log.handle})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	eventually(t, "a report", func() bool { return strings.Contains(log.String(), "open replay of") })
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the entry in Kafka", func() bool { return f.Stats().Replayed == 1 })
 }
 
 // A process that dies leaves its entries to the next; those that were
@@ -552,16 +601,33 @@ func TestFailedReplayStaysOnFile(t *testing.T) {
 	if st := f.Stats(); st.OnFile != n/10 || st.Stored != 0 {
 		t.Errorf("%+v, want %d on file and nothing stored anew", st, n/10)
 	}
-	p.mu.Lock()
-	p.sick = func([]byte) bool { return false }
-	p.mu.Unlock()
+	p.heal()
 	eventually(t, "all in Kafka", func() bool { return f.Stats().Replayed == n })
+	for _, k := range p.stored() {
+		// Nobody knows whether a record that failed was stored.
+		if _, marked := k.header("possibly-duplicate"); marked != strings.HasSuffix(k.value, "3") {
+			t.Fatalf("%q: marked as possibly duplicate is %v", k.value, marked)
+		}
+	}
 }
 
 // sickDouble fails some records.
 type sickDouble struct {
 	topicDouble
-	sick func(value []byte) bool
+	sick   func(value []byte) bool
+	failed int // records; guarded by mu
+}
+
+func (p *sickDouble) failures() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failed
+}
+
+func (p *sickDouble) heal() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sick = func([]byte) bool { return false }
 }
 
 func (p *sickDouble) Produce(ctx context.Context, records []*Record) {
@@ -576,6 +642,9 @@ func (p *sickDouble) Produce(ctx context.Context, records []*Record) {
 			well = append(well, r)
 		}
 	}
+	p.mu.Lock()
+	p.failed += len(records) - len(well)
+	p.mu.Unlock()
 	p.topicDouble.Produce(ctx, well)
 }
 
@@ -698,6 +767,61 @@ func TestShutdownStopsReplay(t *testing.T) {
 	}
 }
 
+// leaveHole leaves a file of nothing that takes minutes to read.
+func leaveHole(t *testing.T, dir string) {
+	t.Helper()
+	file, err := os.Create(filepath.Join(dir, "00000000000000000001.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := file.Truncate(1 << 40); err != nil {
+		t.Skip("no file system for a file with a large hole:", err)
+	}
+}
+
+// A file that could not be counted is tried again in seconds, although nothing is
+// known to be on file.
+func TestReplayComesBackToTheUncounted(t *testing.T) {
+	dir := t.TempDir()
+	leaveHole(t, dir)
+	f := mustOpenFallback(t, dir, &FallbackOptions{MaxBytes: -1})
+	defer mustCloseFallback(t, f)
+	o, _ := (*Options)(nil).withDefaults()
+	q, err := newQueue(o, Overhead{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReplayer(q, newFallbackFile(f, "test"), "test", o, newReporter(func(error) {}))
+	defer r.finish()
+	stop := make(chan struct{})
+	close(stop)
+	f.spool.CountUntil(stop) // stands for a disk that cannot be read now
+	now := time.Now()
+	r.step(now)
+	if wait := r.step(now); wait <= 0 || wait > lookAgain {
+		t.Errorf("tried again after %v, want %v", wait, lookAgain)
+	}
+}
+
+// Shutdown does not wait until a long file of an earlier process is counted.
+func TestShutdownEndsCounting(t *testing.T) {
+	dir := t.TempDir()
+	leaveHole(t, dir)
+	s, f := newReplaySyncer(t, &topicDouble{}, dir, &FallbackOptions{MaxBytes: -1}, nil)
+	eventually(t, "the replay to count", func() bool {
+		s.q.mu.Lock()
+		defer s.q.mu.Unlock()
+		return s.q.replay.used > 0
+	})
+	if err := shutdownWithin(t, s, 100*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	if st := f.Stats(); st.Uncounted != 1 {
+		t.Errorf("%+v, want the file uncounted", st)
+	}
+}
+
 func TestShutdownWithReplayAtAProducerThatHangs(t *testing.T) {
 	for _, p := range []*badProducer{{produce: true}, {close: true}} {
 		p.release = make(chan struct{})
@@ -755,6 +879,146 @@ func TestReplayPassesAFailingTopic(t *testing.T) {
 	}
 }
 
+// leaveMany puts n entries of a topic into a fallback, many with a write.
+func leaveMany(t testing.TB, dir, topic string, n int, line func(i int) string) {
+	t.Helper()
+	f := mustOpenFallback(t, dir, nil)
+	defer mustCloseFallback(t, f)
+	f.claimTopic(topic)
+	for i := 0; i < n; {
+		b := spool.Batch{First: time.Now(), Last: time.Now()}
+		for ; i < n && len(b.Ends) < maxChunkRecords; i++ {
+			b.Text = append(append(b.Text, line(i)...), '\n')
+			b.Ends = append(b.Ends, uint32(len(b.Text)))
+		}
+		if entries, err := f.appendBatch(b); err != nil || entries != len(b.Ends) {
+			t.Fatalf("%d of %d entries on file: %v", entries, len(b.Ends), err)
+		}
+	}
+}
+
+// However many entries of a failing topic are at the head, those of a topic that is
+// well come through, behind them and between them, and only few of the others are
+// sent for nothing.
+func TestReplayPassesAnyNumberOfFailingEntries(t *testing.T) {
+	const n, between = 400_000, 100
+	dir := t.TempDir()
+	gone := func(i int) string {
+		if i%(n/between) == 1 {
+			return string(bytes.TrimSuffix(spool.AppendEnvelope(nil, spool.Envelope{Topic: "there", Value: []byte("between")}), []byte{'\n'}))
+		}
+		return "for a topic that is gone"
+	}
+	leaveMany(t, dir, "gone", n, gone)
+	leave(t, dir, "behind")
+	p := &sickDouble{sick: func(v []byte) bool { return strings.HasSuffix(string(v), "gone") }}
+	s, f := newReplaySyncer(t, p, dir, nil, &Options{Replay: ReplayOptions{Rate: 10_000_000}})
+	eventually(t, "all that are well in Kafka", func() bool { return f.Stats().Replayed == between+1 })
+	if st := f.Stats(); st.OnFile != n-between {
+		t.Errorf("%+v, want %d on file", st, n-between)
+	}
+	if sent := p.failures(); sent > n/8 {
+		t.Errorf("%d entries of the failing topic were sent", sent)
+	}
+	if st := s.Stats(); st.PendingBytes > 4<<20 {
+		t.Errorf("%d bytes in use for what was passed over", st.PendingBytes)
+	}
+}
+
+// A topic that is known to fail is no outage while nothing else is under way, however
+// long its sample takes.
+func TestASickTopicIsNoOutage(t *testing.T) {
+	const outageAfter = 500 * time.Millisecond
+	dir := t.TempDir()
+	leaveMany(t, dir, "gone", 10, func(int) string { return "gone" })
+	p := &slowDouble{}
+	s, f := newReplaySyncer(t, p, dir, nil, &Options{OutageAfter: outageAfter})
+	eventually(t, "a sample of the topic with the client", func() bool { return p.holds() > 0 })
+	begin := time.Now()
+	eventually(t, "the time of an outage to pass", func() bool { return time.Since(begin) > 2*outageAfter })
+	if state := stateOf(s); state == FallbackOnly {
+		t.Errorf("state %v with nothing but a sample at the client", state)
+	}
+	mustWrite(t, s, "live\n")
+	eventually(t, "the live entry in Kafka", func() bool { return s.Stats().Acked == 1 })
+	if st := f.Stats(); st.OnFile != 10 {
+		t.Errorf("%+v, want 10 on file", st)
+	}
+}
+
+// slowDouble fails records for a topic that is gone, at once at first, and holds
+// them from then on.
+type slowDouble struct {
+	topicDouble
+	failed bool // guarded by mu
+}
+
+func (p *slowDouble) holds() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.held)
+}
+
+func (p *slowDouble) Produce(ctx context.Context, records []*Record) {
+	p.mu.Lock()
+	gone := records[0].Topic == "gone"
+	first := gone && !p.failed
+	if gone {
+		p.failed = true
+		p.held = append(p.held, append([]*Record(nil), records...))
+	}
+	p.mu.Unlock()
+	switch {
+	case first:
+		p.failHeld(errors.New("double: no such topic"))
+	case !gone:
+		p.topicDouble.Produce(ctx, records)
+	}
+}
+
+// Samples of a failing topic are taken here and there: a sick partition does not
+// hide the entries of another that are behind.
+func TestReplayPassesAFailingPartition(t *testing.T) {
+	const n, well = 300_000, 60_000
+	dir := t.TempDir()
+	leaveMany(t, dir, "test", n, func(i int) string {
+		if i < n-well {
+			return "sick"
+		}
+		return "well"
+	})
+	p := &sickDouble{sick: func(v []byte) bool { return string(v) == "sick" }}
+	_, f := newReplaySyncer(t, p, dir, nil, &Options{Replay: ReplayOptions{Rate: 10_000_000}})
+	// The first of them may have to wait for more samples.
+	eventuallyWithin(t, 3*waitTime, "half of the well in Kafka", func() bool { return f.Stats().Replayed >= well/2 })
+	p.heal()
+	eventuallyWithin(t, 3*waitTime, "all in Kafka", func() bool { return f.Stats().Replayed == n })
+}
+
+// What is remembered of entries that succeed between failing ones is inside the
+// bound, and all comes through in the end.
+func TestReplayRemembersOnlySoMuch(t *testing.T) {
+	const n = 40_000
+	dir := t.TempDir()
+	leaveMany(t, dir, "test", n, func(i int) string { return []string{"well", "sick"}[i%2] })
+	p := &sickDouble{sick: func(v []byte) bool { return string(v) == "sick" }}
+	s, f := newReplaySyncer(t, p, dir, nil, &Options{BufferBytes: minBufferBytes, MaxEntryBytes: 100_000, Replay: ReplayOptions{Rate: 10_000_000}})
+	most := int(s.q.replay.most / 2 / fragmentCost)
+	eventually(t, "no memory for more", func() bool { return f.Stats().Replayed >= uint64(most) })
+	before := p.failures()
+	eventually(t, "another try of those which failed", func() bool {
+		s.q.mu.Lock()
+		defer s.q.mu.Unlock()
+		if aside, most := s.q.replay.aside, s.q.replay.most/2; aside > most {
+			t.Fatalf("%d bytes for what succeeded between others, want at most %d", aside, most)
+		}
+		return p.failures() > before+s.q.replay.records
+	})
+	p.heal()
+	eventuallyWithin(t, 3*waitTime, "all in Kafka", func() bool { return f.Stats().Replayed == n })
+	eventually(t, "no memory in use", func() bool { return s.Stats().PendingBytes == 0 })
+}
+
 // With a small bound what is passed over takes a good part of the replay's memory,
 // which must not keep it from going on: nothing else would free that.
 func TestReplayPassesAFailingTopicInASmallBound(t *testing.T) {
@@ -808,7 +1072,7 @@ func TestReplayHoldsUpNoLargeChunk(t *testing.T) {
 	if got, _ := q.takeReplay(time.Now()); got != b {
 		t.Fatal("neither the chunk nor the batch goes")
 	}
-	q.replayLanded()
+	q.replayLanded(b)
 	q.releaseReplay(cost)
 	if c, _ := q.takeForProducer(time.Now()); c == nil {
 		t.Error("the chunk does not go although the batch is back")

@@ -142,10 +142,11 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 		// The producer has reported all that it had: what is acknowledged is taken
 		// off the file, the rest stays there.
 		close(s.replayer.end)
-		join(s.replayer.done, last.Add(reportGrace/2), "a write to the fallback for the replay has not returned: its goroutine is left behind")
+		join(s.replayer.done, last.Add(reportGrace/2), "a read or write of the fallback for the replay has not returned: its goroutine is left behind")
 	}
 	close(s.watcher.stop)
 	<-s.watcher.done // it never waits for anything
+	s.q.endHealth()
 	close(s.notifier.stop)
 	join(s.notifier.done, last.Add(reportGrace), "OnStateChange has not returned: its goroutine is left behind")
 	close(s.reporter.stop)

@@ -88,8 +88,8 @@ func tooLarge(c *check) {
 	s.produce(later)
 	later.wantAcked()
 
-	if err := call.outcomes()[large].err; !errors.Is(err, zapkafka.ErrRejected) {
-		c.fatalf("a record of 200,000 bytes for a topic that takes 65,536 was reported with %v, want an error that wraps ErrRejected", err)
+	if err := call.outcomes()[large].err; !errors.Is(err, zapkafka.ErrTooLarge) || !errors.Is(err, zapkafka.ErrRejected) {
+		c.fatalf("a record of 200,000 bytes for a topic that takes 65,536 was reported with %v, want an error that wraps ErrTooLarge, and with it ErrRejected", err)
 	}
 	for i, o := range append(call.outcomes(), behind.outcomes()...) {
 		if o.err != nil && !errors.Is(o.err, zapkafka.ErrRejected) {

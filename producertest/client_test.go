@@ -265,7 +265,11 @@ func (c *client) deliver(batch []*entry) {
 				c.finish(batch, err)
 				return
 			}
-			c.finish(batch, fmt.Errorf("client: %w: %w", zapkafka.ErrRejected, err))
+			reason := zapkafka.ErrTooLarge
+			if c.bug == "does not say too large" {
+				reason = zapkafka.ErrRejected
+			}
+			c.finish(batch, fmt.Errorf("client: %w: %w", reason, err))
 			return
 		case errors.Is(err, errNoTopic):
 			c.tell(topic)

@@ -62,6 +62,7 @@ var bugs = []struct {
 	{"loses the time", []string{"TimeArrives"}},
 	{"refuses large values", []string{"LargestValue"}},
 	{"does not say rejected", []string{"TooLarge"}},
+	{"does not say too large", []string{"TooLarge"}},
 	{"rejects what has no topic", []string{"UnknownTopic"}},
 	{"acknowledges without a topic", []string{"UnknownTopic"}},
 	{"says nothing of a topic", []string{"UnknownTopicIsReported"}},

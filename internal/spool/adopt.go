@@ -18,16 +18,23 @@ import (
 // entries go to the files of the Spool's own. When all of a directory is done
 // with, its Replay gives it up and removes what is empty. An error is about a
 // directory that could not be looked at, and stands beside the others' Replays.
+// Append does not wait while entries are counted.
 //
 // Processes die at any time, so ask again now and then.
 func (s *Spool) Adopt() ([]*Replay, error) {
+	replays, found, err := s.adopt()
+	s.surveyAll(found)
+	return replays, err
+}
+
+// adopt does that, and leaves the counting of the segments it found to its caller.
+func (s *Spool) adopt() (replays []*Replay, found []*stored, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, ErrClosed
+		return nil, nil, ErrClosed
 	}
 	dirs, err := s.othersLocked()
-	var replays []*Replay
 	var errs []error
 	if err != nil {
 		errs = append(errs, fmt.Errorf("adopt what dead owners left in %q: %w", s.root, cause(err)))
@@ -39,9 +46,10 @@ func (s *Spool) Adopt() ([]*Replay, error) {
 		}
 		if b != nil {
 			replays = append(replays, s.newReplayLocked(b))
+			found = append(found, b.segments...)
 		}
 	}
-	return replays, errors.Join(errs...)
+	return replays, found, errors.Join(errs...)
 }
 
 // othersLocked lists the directories that may be without an owner.

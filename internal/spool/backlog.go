@@ -40,6 +40,7 @@ type stored struct {
 	cursor int64 // all before it is done; may be ahead of state.offset
 	high   int64 // all behind was never with a caller
 	begun  int64 // all before was perhaps given to Kafka by a Replay before this one
+	doubt  spans // and these parts by this one, see Replay.Doubt
 	file   *cursorFile
 
 	// What is behind cursor: done and moved are settled, flights are with the
@@ -49,6 +50,8 @@ type stored struct {
 	flights map[int64]flight
 
 	readTo    int64 // Next goes on here
+	passed    bool  // entries from passedAt on were passed over
+	passedAt  int64
 	ended     bool  // Next has seen the end, and there will be no other
 	rewinds   int   // changes when readTo goes back, so that a reader notices
 	indexAt   int64 // the row to go on with at readTo; 0: look for it
@@ -97,6 +100,22 @@ func (g *stored) rewind(offset int64) {
 	g.rewinds++
 }
 
+// passOver notes that the entry at offset is to come again with the next recall.
+func (g *stored) passOver(offset int64) {
+	if !g.passed || offset < g.passedAt {
+		g.passedAt = offset
+	}
+	g.passed = true
+}
+
+// recall makes Next go back to what was passed over.
+func (g *stored) recall() {
+	if g.passed {
+		g.passed = false
+		g.rewind(g.passedAt)
+	}
+}
+
 func (b *backlog) find(number uint64) *stored {
 	i := b.search(number)
 	if i < len(b.segments) && b.segments[i].number == number {
@@ -122,7 +141,7 @@ func (b *backlog) drop(g *stored) {
 		b.segments = append(b.segments[:i], b.segments[i+1:]...)
 	}
 	g.dropped = true
-	g.flights, g.done, g.missing = nil, nil, nil
+	g.flights, g.done, g.missing, g.doubt = nil, nil, nil, nil
 	if g.file != nil {
 		g.file.close()
 		g.file = nil
@@ -130,76 +149,27 @@ func (b *backlog) drop(g *stored) {
 }
 
 // findBacklogLocked makes the backlog agree with the numbers of the segments in
-// the directory: what is new there is inherited, what is gone was removed by
-// somebody, and counts as evicted.
-func (s *Spool) findBacklogLocked(b *backlog, numbers map[uint64]bool) {
+// the directory: what is gone was removed by somebody, and counts as evicted. It
+// returns what is new, in order, which is inherited as soon as it is counted.
+func (s *Spool) findBacklogLocked(b *backlog, numbers map[uint64]bool) []*stored {
 	for i := len(b.segments) - 1; i >= 0; i-- {
 		if g := b.segments[i]; g.live == nil && !numbers[g.number] {
 			s.goneLocked(g)
 		}
 	}
-	budget := int64(countBudget)
-	added := make([]uint64, 0, len(numbers))
+	var added []*stored
 	for number := range numbers {
 		if b.find(number) == nil {
-			added = append(added, number)
+			added = append(added, &stored{number: number})
 		}
 	}
-	sort.Slice(added, func(i, j int) bool { return added[i] < added[j] })
-	for _, number := range added {
-		g := &stored{number: number}
+	sort.Slice(added, func(i, j int) bool { return added[i].number < added[j].number })
+	for _, g := range added {
 		b.add(g)
-		s.balance.change(func(st *Stats) { st.Uncounted++ })
-		// What cannot be read now, replay reports when it comes to it.
-		if v, err := s.survey(g, budget); err == nil {
-			s.surveyedLocked(g, v)
-			budget -= v.read
-		}
 	}
+	s.balance.change(func(st *Stats) { st.Uncounted += len(added) })
 	s.oldestLocked()
-}
-
-// survey is what a look at a segment of an earlier process says.
-type survey struct {
-	state cursorState
-	size  int64
-	left  int64
-	read  int64 // text read to count
-	first time.Time
-	ok    bool // left is known
-}
-
-// survey reads the cursor of a segment that is not live and counts what is
-// behind it. It needs no lock.
-func (s *Spool) survey(g *stored, budget int64) (survey, error) {
-	f, err := openStored(s.fs, g.path(textExt), -1, -1)
-	if err != nil {
-		return survey{}, err
-	}
-	defer f.Close()
-	// A cursor that cannot be read is as good as none.
-	state, _ := readCursor(s.fs, g.path(cursorExt), g.number, f.text, f.size)
-	v := survey{state: state, size: f.size}
-	f.seek(state.offset)
-	v.left, v.first, v.ok, err = f.count(budget)
-	v.read = f.countRead
-	return v, err
-}
-
-func (s *Spool) surveyedLocked(g *stored, v survey) {
-	if !g.surveyed {
-		g.surveyed = true
-		g.state, g.cursor, g.readTo, g.size = v.state, v.state.offset, v.state.offset, v.size
-		g.high, g.begun = v.state.high, v.state.high
-	}
-	if !g.counted && v.ok {
-		g.counted, g.left, g.oldest = true, v.left, v.first
-		s.balance.change(func(st *Stats) {
-			st.Uncounted--
-			st.Inherited += uint64(v.left)
-			st.OnFile += uint64(v.left)
-		})
-	}
+	return added
 }
 
 // goneLocked takes out a segment whose file somebody removed.

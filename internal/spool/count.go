@@ -2,13 +2,14 @@ package spool
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 )
 
-// countBudget is how much text Open reads to count lines that no index
-// describes. Segments that would take more are counted when replay comes to
+// countBudget is how much text Open, or Adopt of a directory, reads to count lines
+// that no index describes. Segments that would take more are counted when replay comes to
 // them.
 const countBudget = 2 * DefaultSegmentBytes
 
@@ -19,6 +20,9 @@ const countBudget = 2 * DefaultSegmentBytes
 // zero if unknown. The reader is spent.
 func (r *Reader) count(budget int64) (n int64, first time.Time, ok bool, err error) {
 	for {
+		if r.stopped != nil && r.stopped() {
+			return 0, time.Time{}, false, ErrCountingStopped
+		}
 		r.readRow()
 		gone := r.haveRow && r.pos >= r.size
 		if r.haveRow && r.row.offset <= r.pos || gone {
@@ -40,7 +44,10 @@ func (r *Reader) count(budget int64) (n int64, first time.Time, ok bool, err err
 			return 0, time.Time{}, false, nil
 		}
 		r.countRead += end - r.pos
-		lines, err := countLines(r.text, r.pos, end)
+		lines, err := r.countLines(r.pos, end)
+		if errors.Is(err, ErrCountingStopped) {
+			return 0, time.Time{}, false, err
+		}
 		if err != nil {
 			return 0, time.Time{}, false, fmt.Errorf("read fallback file %q: %w", r.path, cause(err))
 		}
@@ -70,7 +77,7 @@ func (r *Reader) countRow(have int64) (n int64) {
 }
 
 // countLines counts the newlines, and one for text behind the last.
-func countLines(text io.ReaderAt, from, end int64) (n int64, err error) {
+func (r *Reader) countLines(from, end int64) (n int64, err error) {
 	buf := make([]byte, 64<<10)
 	last := byte('\n')
 	for from < end {
@@ -78,7 +85,10 @@ func countLines(text io.ReaderAt, from, end int64) (n int64, err error) {
 		if int64(len(part)) > end-from {
 			part = part[:end-from]
 		}
-		if m, err := text.ReadAt(part, from); m < len(part) {
+		if r.stopped != nil && r.stopped() {
+			return 0, ErrCountingStopped
+		}
+		if m, err := r.text.ReadAt(part, from); m < len(part) {
 			if err == nil || err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}

@@ -34,11 +34,8 @@ func (s *Spool) makeRoomLocked(need int64) error {
 // are with the caller of Replay.Next are among it: nobody knows yet what becomes
 // of them, and they are no more on file.
 func (s *Spool) evictLocked(g *stored) error {
-	if !g.counted {
-		// What cannot be read cannot be counted, but it takes up room.
-		if v, err := s.survey(g, math.MaxInt64); err == nil {
-			s.surveyedLocked(g, v)
-		}
+	if !g.counted && s.evictUncountedLocked(g) {
+		return nil
 	}
 	if err := s.removeLocked(g); err != nil {
 		return err
@@ -46,4 +43,26 @@ func (s *Spool) evictLocked(g *stored) error {
 	s.settleLocked(g, g.left, func(st *Stats) *uint64 { return &st.Evicted })
 	s.dropLocked(g)
 	return nil
+}
+
+// evictUncountedLocked deletes a segment that was not counted yet, and has it
+// counted afterwards. It reports false if that does not work.
+func (s *Spool) evictUncountedLocked(g *stored) bool {
+	f, _, err := s.openSurvey(g)
+	if err != nil {
+		return false // what cannot be read cannot be counted, but it takes up room
+	}
+	if s.removeLocked(g) != nil {
+		f.Close()
+		// On Windows a file that is open is not deleted.
+		if v, err := s.survey(g, math.MaxInt64); err == nil {
+			s.surveyedLocked(g, v)
+		}
+		return false
+	}
+	g.backlog.drop(g)
+	s.oldestLocked()
+	s.counting.Add(1)
+	go s.countEvicted(f)
+	return true
 }

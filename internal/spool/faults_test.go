@@ -38,7 +38,10 @@ type faultFS struct {
 	// fail, if it returns an error, is the answer to an operation ("open",
 	// "read", "truncate", "sync", "syncdir", "readdir", "remove", "write") on a
 	// file of that base name.
-	fail    func(op, name string) error
+	fail func(op, name string) error
+	// before is called before each operation, and may block it. It is set before
+	// the first of them.
+	before  func(op, name string)
 	writes  map[string]int   // calls by extension
 	synced  []string         // base names, in order
 	durable map[string]int64 // size at the last sync, by path
@@ -49,6 +52,9 @@ func newFaultFS() *faultFS {
 }
 
 func (f *faultFS) do(op, name string) error {
+	if f.before != nil {
+		f.before(op, filepath.Base(name))
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if op == "sync" || op == "syncdir" {

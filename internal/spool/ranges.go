@@ -32,7 +32,18 @@ func (s spans) add(from, to int64) spans {
 		return s
 	}
 	s[first] = span{from, to}
+	if last == first+1 {
+		return s // the others need not be moved
+	}
 	return append(s[:first+1], s[last:]...)
+}
+
+// atMost returns s, or one span around all of them if there are more than n.
+func (s spans) atMost(n int) spans {
+	if len(s) <= n {
+		return s
+	}
+	return spans{{s[0].from, s[len(s)-1].to}}
 }
 
 // covers reports whether all bytes from to to are in s.

@@ -64,9 +64,10 @@ type Reader struct {
 
 	index     *bufio.Reader // nil: no more rows
 	indexLeft int64
-	indexAt   int64 // where the next row begins
-	countRead int64 // text that count read
-	rowsEnd   int64 // where the text of the row before ends
+	indexAt   int64       // where the next row begins
+	countRead int64       // text that count read
+	stopped   func() bool // count is to end; nil: never
+	rowsEnd   int64       // where the text of the row before ends
 	row       indexRow
 	rowBuf    []byte
 	haveRow   bool // row is read and its text is not

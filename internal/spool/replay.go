@@ -23,14 +23,14 @@ type Pending struct {
 	// Entry is what is on file. Its Topic is the one of the segment for entries
 	// that have none of their own; empty if the segment's is not known.
 	// PossiblyDuplicate is also set if a Replay that has ended since, in an
-	// earlier process or in this one, had the entry out.
+	// earlier process or in this one, had the entry out, and after Doubt.
 	Entry
-	// Position is what Done, Reject and Again are told.
+	// Position is what Done, Reject, Again and PassOver are told.
 	Position Position
 }
 
 // Replay takes entries off the file: Next returns them, oldest first, and Done,
-// Reject or Again says what became of each. As long as none of these was called
+// Reject, Again or PassOver says what became of each. As long as none of these was called
 // for an entry it stays on file, however far Next has gone. All methods may be
 // called concurrently with each other and with those of the Spool.
 //
@@ -49,6 +49,7 @@ type Replay struct {
 	rewinds int     // of that segment when reader was opened
 	final   bool    // reader goes to the end of a segment that gets no longer
 	memory  []byte  // for values; what is behind len was given to nobody
+	usual   int     // entries of the last batch: about as many come next
 }
 
 // OpenReplay begins to take entries off the Spool's own directory: those of
@@ -112,7 +113,8 @@ func (r *Replay) Dir() string { return r.b.dir }
 //
 // An error beside the entries is for the log: a part that could not be read,
 // moved to the quarantine or deleted, is left where it is and tried again after
-// some seconds, and does not hold up the rest. After Close the error is
+// some seconds, and does not hold up the rest. [ErrCountingStopped] is among it if
+// [Spool.CountUntil] ended the counting of a segment. After Close the error is
 // ErrClosed. The Replay of an adopted directory ends with io.EOF when all of it
 // is done with, and needs no Close then.
 //
@@ -121,7 +123,10 @@ func (r *Replay) Dir() string { return r.b.dir }
 func (r *Replay) Next(maxEntries int, maxBytes int64) ([]Pending, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var batch []Pending
+	if r.usual > maxEntries {
+		r.usual = maxEntries
+	}
+	batch := make([]Pending, 0, r.usual)
 	var errs []error
 	for size := int64(0); len(batch) < maxEntries && (len(batch) == 0 || size < maxBytes); {
 		g, err := r.pick()
@@ -151,6 +156,7 @@ func (r *Replay) Next(maxEntries int, maxBytes int64) ([]Pending, error) {
 			errs = append(errs, err)
 		}
 	}
+	r.usual = len(batch)
 	if err := r.tidy(); err != nil {
 		errs = append(errs, err)
 	}
@@ -174,6 +180,12 @@ func (r *Replay) pick() (*stored, error) {
 			return g, errors.Join(errs...)
 		}
 		errs = append(errs, err)
+		if errors.Is(err, ErrCountingStopped) {
+			if r.s.closing.Load() {
+				return nil, ErrClosed
+			}
+			return nil, errors.Join(errs...)
+		}
 	}
 }
 
@@ -246,6 +258,8 @@ func (r *Replay) open(g *stored, text, index int64) error {
 	case errors.Is(err, fs.ErrNotExist) && g.live == nil:
 		s.goneLocked(g)
 		return fmt.Errorf("%w: somebody removed it: its entries count as evicted", err)
+	case errors.Is(err, ErrCountingStopped):
+		return err
 	case err != nil:
 		g.retryAt = s.now().Add(retryEvery)
 		return err
@@ -255,22 +269,6 @@ func (r *Replay) open(g *stored, text, index int64) error {
 		g.size = reader.size
 	}
 	reader.goOn(g.readTo, g.indexAt)
-	return nil
-}
-
-// surveyNow does for a segment what Open left for later.
-func (r *Replay) surveyNow(g *stored) error {
-	const all = 1<<63 - 1
-	v, err := r.s.survey(g, all)
-	if err != nil {
-		return err
-	}
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	if !g.dropped {
-		r.s.surveyedLocked(g, v)
-		r.s.oldestLocked()
-	}
 	return nil
 }
 
@@ -342,7 +340,7 @@ func (r *Replay) take(g *stored, batch []Pending, n int) []Pending {
 		if g.high < end {
 			g.high = end // tidy writes it down before the caller has them
 		}
-		if e.Offset < g.begun {
+		if e.Offset < g.begun || g.doubt.covers(e.Offset, end) {
 			e.PossiblyDuplicate = true
 		}
 		if !e.Indexed {
@@ -433,7 +431,8 @@ func (r *Replay) Close() error {
 		for offset := range g.flights {
 			g.rewind(offset)
 		}
-		g.flights, g.begun = nil, g.high
+		g.recall()
+		g.flights, g.begun, g.doubt = nil, g.high, nil
 	}
 	s.releaseLocked(r)
 	return nil

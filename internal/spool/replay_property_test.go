@@ -314,7 +314,14 @@ func (l *lives) reject() {
 
 func (l *lives) again() {
 	for _, e := range l.pickFlights(1 + l.rnd.Intn(5)) {
-		l.r.Again(e.Position)
+		if l.rnd.Intn(2) == 0 {
+			l.r.PassOver(e.Position)
+		} else {
+			l.r.Again(e.Position)
+		}
+	}
+	if l.rnd.Intn(3) == 0 {
+		l.r.Recall()
 	}
 }
 
@@ -443,6 +450,7 @@ func (l *lives) drain() {
 		}
 		l.now = l.now.Add(retryEvery)
 		l.ack()
+		l.r.Recall()
 		before := len(l.inFlight)
 		l.next()
 		left := l.s.own.segments

@@ -243,6 +243,45 @@ func TestAgain(t *testing.T) {
 	wantStats(t, s, "stored=5 replayed=5")
 }
 
+// TestPassOver: what was passed over does not come before it is recalled, nor hold
+// up what is behind it, nor take memory.
+func TestPassOver(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), Options{SegmentBytes: 4})
+	r := mustReplay(t, s)
+	mustAppend(t, s, "a", "b")
+	mustAppend(t, s, "c", "d")
+	mustAppend(t, s, "e")
+	batch := next(t, r, 100)
+	r.PassOver(batch[0].Position, batch[1].Position, batch[2].Position)
+	done(t, r, batch[3])
+	if got := r.Fragments(); got != 1 {
+		t.Errorf("%d fragments of three entries passed over and one that is done, want 1", got)
+	}
+	mustAppend(t, s, "f")
+	if got := valuesOf(next(t, r, 100)); got != "f" {
+		t.Errorf("behind what was passed over: %q", got)
+	}
+	r.Recall()
+	if got := valuesOf(next(t, r, 100)); got != "a|b|c" {
+		t.Errorf("recalled, and got %q", got)
+	}
+	r.Recall()
+	if got := valuesOf(next(t, r, 100)); got != "" {
+		t.Errorf("recalled with nothing passed over: %q", got)
+	}
+	r.PassOver(batch[0].Position)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r = mustReplay(t, s)
+	rest := next(t, r, 100)
+	if got := valuesOf(rest); got != "a|b|c|e|f" {
+		t.Errorf("the next replay got %q", got)
+	}
+	done(t, r, rest...)
+	wantStats(t, s, "stored=6 replayed=6")
+}
+
 // TestAgainWhileNextReads gives an entry back at the worst moments: between the
 // reading of others and the note that they were read.
 func TestAgainWhileNextReads(t *testing.T) {
@@ -365,6 +404,54 @@ func TestMarkedAsPossiblyDuplicate(t *testing.T) {
 				t.Errorf("replayed %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// TestDoubt: what Kafka may have got is marked when it comes again, and nothing
+// else, as long as not too many parts are in doubt.
+func TestDoubt(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), Options{})
+	r := mustReplay(t, s)
+	mustAppend(t, s, "a", "b", "c", "d")
+	marked := func(batch []Pending) (values string) {
+		for _, e := range batch {
+			values += string(e.Value)
+			if e.PossiblyDuplicate {
+				values += "?"
+			}
+		}
+		return values
+	}
+	batch := next(t, r, 10)
+	r.Doubt(batch[1].Position, batch[2].Position)
+	r.PassOver(batch[0].Position, batch[1].Position, batch[3].Position)
+	r.Again(batch[2].Position)
+	r.Recall()
+	batch = next(t, r, 10)
+	if got := marked(batch); got != "ab?c?d" {
+		t.Errorf("again %q, want ab?c?d", got)
+	}
+	done(t, r, batch...)
+	many := make([]string, 4*maxDoubts)
+	for i := range many {
+		many[i] = "x"
+	}
+	mustAppend(t, s, many...)
+	batch = next(t, r, len(many))
+	for i := 0; i < len(batch); i += 2 {
+		r.Doubt(batch[i].Position)
+	}
+	for _, e := range batch {
+		r.PassOver(e.Position)
+	}
+	if got := len(s.own.segments[0].doubt); got > maxDoubts {
+		t.Errorf("%d parts in doubt are kept, want %d at most", got, maxDoubts)
+	}
+	r.Recall()
+	for i, e := range next(t, r, len(many)) {
+		if i%2 == 0 && !e.PossiblyDuplicate {
+			t.Fatalf("entry %d, in doubt, is not marked", i)
+		}
 	}
 }
 
@@ -512,6 +599,42 @@ func TestShortenedByOthers(t *testing.T) {
 
 // TestDeletionWaitsForSync ends a segment while a Sync of the rejected file has
 // begun and not ended.
+// TestShortenedWhileQuarantined shortens the file of a dead owner between the
+// reading of a damaged part and its move: the error is none that means the end.
+func TestShortenedWhileQuarantined(t *testing.T) {
+	root := t.TempDir()
+	first := mustOpen(t, root, Options{})
+	fs, now := newFaultFS(), firstTime
+	path := segmentPath(root, 1, textExt)
+	armed, reads := false, 0
+	fs.before = func(op, name string) {
+		if op != "read" || !armed {
+			return
+		}
+		if reads++; reads == 2 { // the first was the reader's
+			shorten(t, path, 5)
+		}
+	}
+	s := mustOpen(t, root, Options{fs: fs, now: func() time.Time { return now }})
+	mustClose(t, first)
+	write(t, path, "good\nda\x00maged\n")
+	r := mustAdopt(t, s)[0]
+	armed = true
+	batch, err := r.Next(10, all)
+	if errors.Is(err, io.EOF) || !errors.Is(err, io.ErrUnexpectedEOF) || valuesOf(batch) != "good" {
+		t.Fatalf("%q, %v", valuesOf(batch), err)
+	}
+	done(t, r, batch...)
+	now = now.Add(retryEvery)
+	if got := drained(t, r); got != "" {
+		t.Errorf("then came %q", got)
+	}
+	wantBalance(t, s.Stats())
+	if st := s.Stats(); st.Replayed != 1 || st.OnFile != 0 {
+		t.Errorf("%+v, want one replayed and none on file", st)
+	}
+}
+
 func TestDeletionWaitsForSync(t *testing.T) {
 	s := mustOpen(t, t.TempDir(), Options{})
 	r := mustReplay(t, s)

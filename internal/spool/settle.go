@@ -69,7 +69,8 @@ func (r *Replay) Reject(e Pending, reason string) error {
 	return s.advanceAllLocked([]*stored{g})
 }
 
-// Again gives entries back, undone: a later Next returns them once more.
+// Again gives entries back, undone: the next Next goes back to the first of them.
+// What was passed over behind it comes again too.
 func (r *Replay) Again(positions ...Position) {
 	s := r.s
 	s.mu.Lock()
@@ -79,6 +80,64 @@ func (r *Replay) Again(positions ...Position) {
 			g.rewind(p.offset)
 		}
 	}
+}
+
+// PassOver gives entries back, undone, and lets Next go on behind them until
+// Recall. However many these are, they take no memory: all that Next was at and
+// that is neither done with nor with the caller was passed over.
+func (r *Replay) PassOver(positions ...Position) {
+	s := r.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range positions {
+		if g, _, ok := r.landLocked(p); ok {
+			g.passOver(p.offset)
+		}
+	}
+}
+
+// Doubt says that Kafka may have got entries that are with the caller although it
+// did not say so: when they are returned again, they are possibly duplicate.
+func (r *Replay) Doubt(positions ...Position) {
+	s := r.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range positions {
+		g := r.b.find(p.segment)
+		if g == nil {
+			continue
+		}
+		if f, ok := g.flights[p.offset]; ok {
+			g.doubt = g.doubt.add(p.offset, f.end).atMost(maxDoubts)
+		}
+	}
+}
+
+// maxDoubts bounds the parts of a segment that are in doubt. With more of them all
+// between them is.
+const maxDoubts = 1024
+
+// Recall makes Next return what was passed over.
+func (r *Replay) Recall() {
+	s := r.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range r.b.segments {
+		g.recall()
+	}
+}
+
+// Fragments is how many parts, with others between them that are not, are done
+// with: what is kept in memory of them, at most 32 bytes each.
+func (r *Replay) Fragments() int {
+	s := r.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, g := range r.b.segments {
+		n += len(g.done)
+	}
+	return n
 }
 
 // landLocked takes an entry back from the caller.

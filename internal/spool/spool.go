@@ -63,6 +63,11 @@ type Spool struct {
 	fs           fileSystem
 	now          func() time.Time
 
+	countUntil atomic.Value   // <-chan struct{}, see CountUntil
+	counting   sync.WaitGroup // countEvicted
+	countTurn  sync.Mutex     // of countEvicted; taken before no other
+	closing    atomic.Bool    // set by Close: counting ends
+
 	size    atomic.Int64 // written under mu
 	balance balance      // has a lock of its own
 
@@ -136,7 +141,12 @@ func (s *Spool) open() error {
 	}
 	s.own = &backlog{dir: s.dir, own: true}
 	s.backlogs = []*backlog{s.own}
-	return s.countLocked()
+	found, err := s.countLocked()
+	if err != nil {
+		return err
+	}
+	s.surveyAll(found)
+	return nil
 }
 
 // takeLocked makes the directory and becomes its owner. errOwned means that
@@ -175,11 +185,11 @@ func (s *Spool) probe() error {
 }
 
 // countLocked takes size, the number of the next segment and the backlog from
-// what is in the directory.
-func (s *Spool) countLocked() error {
+// what is in the directory, and returns the segments that are new there.
+func (s *Spool) countLocked() ([]*stored, error) {
 	entries, err := s.fs.ReadDir(s.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	total := int64(0)
 	numbers := map[uint64]bool{}
@@ -199,7 +209,7 @@ func (s *Spool) countLocked() error {
 			continue // removed since ReadDir
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if info.Mode().IsRegular() {
 			total += info.Size()
@@ -207,8 +217,7 @@ func (s *Spool) countLocked() error {
 	}
 	s.size.Store(total)
 	s.counted = s.now()
-	s.findBacklogLocked(s.own, numbers)
-	return nil
+	return s.findBacklogLocked(s.own, numbers), nil
 }
 
 // explain says what to do about an error of Open.
@@ -337,7 +346,8 @@ func (s *Spool) fitLocked(b Batch, overhead int64, withRow bool) (int, error) {
 	n := b.fit(s.maxBytes-s.size.Load()-overhead, withRow)
 	if n < len(b.Ends) && s.now().Sub(s.counted) >= recountEvery {
 		// Somebody may have removed files. If counting fails we stay full.
-		if s.countLocked() == nil {
+		// What else turned up is counted when replay comes to it, not here.
+		if _, err := s.countLocked(); err == nil {
 			n = b.fit(s.maxBytes-s.size.Load()-overhead, withRow)
 		}
 	}

@@ -913,7 +913,7 @@ func BenchmarkAppend(b *testing.B) {
 				os.Remove(strings.TrimSuffix(path, textExt) + indexExt)
 			}
 			s.mu.Lock()
-			err = s.countLocked()
+			_, err = s.countLocked()
 			s.mu.Unlock()
 			if err != nil {
 				b.Fatal(err)

@@ -59,6 +59,7 @@ func (s *Spool) Close() error {
 	}
 	// From here on no write begins, so nothing is left behind the sync.
 	s.closed = true
+	s.closing.Store(true)
 	p := s.pendingLocked()
 	var replays []*Replay
 	for r := range s.replays {
@@ -70,6 +71,7 @@ func (s *Spool) Close() error {
 	for _, r := range replays {
 		r.closeReader()
 	}
+	s.counting.Wait() // nobody begins any more: that takes an Append
 
 	s.mu.Lock()
 	defer s.mu.Unlock()

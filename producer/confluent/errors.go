@@ -18,13 +18,16 @@ var (
 
 // rejections are Kafka's answers with which a record comes to nothing however
 // often it is sent, and what is reported for each. The client has its own check
-// of sizes, which gives the first of them too.
+// of sizes, which gives ErrMsgSizeTooLarge too.
 var rejections = func() map[kafka.ErrorCode]error {
 	m := make(map[kafka.ErrorCode]error)
 	for _, code := range []kafka.ErrorCode{
-		kafka.ErrMsgSizeTooLarge, kafka.ErrRecordListTooLarge, kafka.ErrInvalidRecord, kafka.ErrInvalidTimestamp, kafka.ErrTopicException,
+		kafka.ErrInvalidRecord, kafka.ErrInvalidTimestamp, kafka.ErrTopicException,
 	} {
 		m[code] = fmt.Errorf("confluent: %w: %w", zapkafka.ErrRejected, kafka.NewError(code, "", false))
+	}
+	for _, code := range []kafka.ErrorCode{kafka.ErrMsgSizeTooLarge, kafka.ErrRecordListTooLarge} {
+		m[code] = fmt.Errorf("confluent: %w: %w", zapkafka.ErrTooLarge, kafka.NewError(code, "", false))
 	}
 	return m
 }()

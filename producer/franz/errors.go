@@ -21,9 +21,12 @@ var (
 var rejections = func() map[*kerr.Error]error {
 	m := make(map[*kerr.Error]error)
 	for _, err := range []*kerr.Error{
-		kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp, kerr.InvalidTopicException,
+		kerr.InvalidRecord, kerr.InvalidTimestamp, kerr.InvalidTopicException,
 	} {
 		m[err] = fmt.Errorf("franz: %w: %w", zapkafka.ErrRejected, err)
+	}
+	for _, err := range []*kerr.Error{kerr.MessageTooLarge, kerr.RecordListTooLarge} {
+		m[err] = fmt.Errorf("franz: %w: %w", zapkafka.ErrTooLarge, err)
 	}
 	return m
 }()

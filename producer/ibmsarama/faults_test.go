@@ -362,13 +362,13 @@ func TestTooLarge(t *testing.T) {
 	rs, o := records(1, numbered)
 	p.Produce(t.Context(), rs)
 	o.wantFailed(t, patience, sarama.ErrMessageSizeTooLarge)
-	o.wantFailed(t, 0, zapkafka.ErrRejected)
+	o.wantFailed(t, 0, zapkafka.ErrTooLarge)
 
 	// The client's own check: above every limit that was announced.
 	rs, o = records(1, func(int) []byte { return make([]byte, 2_000_000) })
 	p.Produce(t.Context(), rs)
 	o.wantFailed(t, patience, sarama.ErrMessageSizeTooLarge)
-	o.wantFailed(t, 0, zapkafka.ErrRejected)
+	o.wantFailed(t, 0, zapkafka.ErrTooLarge)
 
 	// The largest value that was announced is none too many.
 	rs, o = records(2, func(int) []byte { return make([]byte, 900_000) })

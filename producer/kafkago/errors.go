@@ -61,8 +61,10 @@ func unanswered(err error) bool {
 
 // outcome is what is reported for a record that failed with err.
 func (v verdict) outcome(err error) error {
-	switch v {
-	case culprits, rejected:
+	switch {
+	case errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.RecordListTooLarge):
+		return fmt.Errorf("kafkago: %w: %w", zapkafka.ErrTooLarge, err)
+	case v == culprits || v == rejected:
 		return fmt.Errorf("kafkago: %w: %w", zapkafka.ErrRejected, err)
 	default:
 		return fmt.Errorf("kafkago: %w", err)

@@ -163,6 +163,7 @@ func TestRetriesSlowlyWhatMayBeStored(t *testing.T) {
 // those behind.
 func TestTooLargeTakesNobodyWithIt(t *testing.T) {
 	for _, code := range []kafka.Error{kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord, kafka.InvalidTimestamp} {
+		tooLarge := code == kafka.MessageSizeTooLarge || code == kafka.RecordListTooLarge
 		t.Run(code.Title(), func(t *testing.T) {
 			f := newFake(t, 1, 1)
 			f.answers(func(c *call) answer {
@@ -182,7 +183,7 @@ func TestTooLargeTakesNobodyWithIt(t *testing.T) {
 			p.Produce(context.Background(), rs)
 			o.wait(t, patience)
 			for i, err := range o.errs {
-				if large[i] != (err != nil) || large[i] && (!errors.Is(err, zapkafka.ErrRejected) || !errors.Is(err, code)) {
+				if large[i] != (err != nil) || large[i] && (!errors.Is(err, zapkafka.ErrRejected) || errors.Is(err, zapkafka.ErrTooLarge) != tooLarge || !errors.Is(err, code)) {
 					t.Errorf("record %d: %v", i, err)
 				}
 			}

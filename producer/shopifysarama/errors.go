@@ -24,12 +24,12 @@ var (
 
 // rejections are Kafka's answers with which a record comes to nothing however
 // often it is sent.
-var rejections = []sarama.KError{
-	sarama.ErrMessageSizeTooLarge,
-	sarama.ErrMessageSetSizeTooLarge,
-	sarama.ErrInvalidRecord,
-	sarama.ErrInvalidTimestamp,
-	sarama.ErrInvalidTopic,
+var rejections = map[sarama.KError]error{
+	sarama.ErrMessageSizeTooLarge:    zapkafka.ErrTooLarge,
+	sarama.ErrMessageSetSizeTooLarge: zapkafka.ErrTooLarge,
+	sarama.ErrInvalidRecord:          zapkafka.ErrRejected,
+	sarama.ErrInvalidTimestamp:       zapkafka.ErrRejected,
+	sarama.ErrInvalidTopic:           zapkafka.ErrRejected,
 }
 
 // retriable are Kafka's answers that may be another the next time; those that
@@ -66,8 +66,8 @@ const (
 // retried answers have nil.
 var verdicts = func() map[sarama.KError]error {
 	m := make(map[sarama.KError]error)
-	for _, k := range rejections {
-		m[k] = fmt.Errorf("shopifysarama: %w: %w", zapkafka.ErrRejected, k)
+	for k, reason := range rejections {
+		m[k] = fmt.Errorf("shopifysarama: %w: %w", reason, k)
 	}
 	for _, k := range retriable {
 		m[k] = nil
@@ -95,7 +95,7 @@ func (p *Producer) judge(topic string, err error) (again bool, outcome error) {
 		return false, fmt.Errorf("shopifysarama: %w: %w", zapkafka.ErrRejected, trimmed{p.clean(err)})
 	case errors.As(err, &config):
 		if strings.Contains(string(config), "larger than configured") {
-			return false, fmt.Errorf("shopifysarama: %w: %w: %w", zapkafka.ErrRejected, sarama.ErrMessageSizeTooLarge, err)
+			return false, fmt.Errorf("shopifysarama: %w: %w: %w", zapkafka.ErrTooLarge, sarama.ErrMessageSizeTooLarge, err)
 		}
 		return false, p.clean(err)
 	case errors.Is(err, errClientClosed):
