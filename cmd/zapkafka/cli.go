@@ -21,6 +21,7 @@ type cli struct {
 	Inspect inspectCommand `cmd:"" help:"Say what is in fallback directories."`
 	Verify  verifyCommand  `cmd:"" help:"Read all of fallback directories and name what is damaged."`
 	Replay  replayCommand  `cmd:"" help:"Send what is in fallback directories to Kafka."`
+	Tail    tailCommand    `cmd:"" help:"Print the entries of a topic as they come."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }
 
@@ -54,7 +55,7 @@ func run(ctx context.Context, args []string, c *console) int {
 		args = []string{"--help"}
 	}
 	parsed, err := parser.Parse(args)
-	if helped {
+	if helped || c.results.gone() {
 		return c.end(nil)
 	}
 	if err != nil {

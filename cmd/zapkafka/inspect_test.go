@@ -18,7 +18,7 @@ const (
 	firstCursor = "00000000000000000001.cursor"
 )
 
-// rejectOne puts an entry into the rejected file, and settles the first n others
+// rejectOneReplay puts an entry into the rejected file, and settles the first n others
 // of the directory.
 func rejectOneReplay(t *testing.T, dir string, n int) {
 	t.Helper()
@@ -65,15 +65,15 @@ func TestInspect(t *testing.T) {
 	const golden = `DIR
   owner: none
   SEGMENT                   ENTRIES  LEFT  REPLAYED  SIZE      OLDEST                NEWEST                TOPIC
-  00000000000000000001.log  250      150   39 %      20.2 KiB  2026-05-06T07:08:09Z  2026-05-06T09:08:09Z  app-logs
-  rejected.jsonl: 1 entry that Kafka refused, or that are too large for it, 70 B
-  150 entries wait for Kafka, 20.8 KiB on disk
+  00000000000000000001.log  250      150   39 %      20.4 KiB  2026-05-06T07:08:09Z  2026-05-06T09:08:09Z  app-logs
+  rejected.jsonl: 1 entry that Kafka refused, or that are too large for it, 65 B
+  150 entries wait for Kafka, 21.0 KiB on disk
 
 DIR/owner-0002
   owner: none
   SEGMENT                   ENTRIES  LEFT  REPLAYED  SIZE   OLDEST                NEWEST                TOPIC
-  00000000000000000001.log  7        7     0 %       571 B  2026-05-06T07:08:09Z  2026-05-06T07:08:09Z  audit  1 damaged part
-  7 entries wait for Kafka, 673 B on disk, 1 damaged part
+  00000000000000000001.log  7        7     0 %       578 B  2026-05-06T07:08:09Z  2026-05-06T07:08:09Z  audit  1 damaged part
+  7 entries wait for Kafka, 676 B on disk, 1 damaged part
 `
 	got := strings.ReplaceAll(out, dir, "DIR")
 	if runtime.GOOS != "linux" {

@@ -83,11 +83,11 @@ func want(t *testing.T, code int, args []string, words ...string) (out, errs str
 	return out, errs
 }
 
-func waitUntil(t *testing.T, what string, true func() bool) {
+func waitUntil(t *testing.T, what string, happened func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.After(patience); !true(); {
+	for end := time.After(patience); !happened(); {
 		select {
 		case <-tick.C:
 		case <-end:

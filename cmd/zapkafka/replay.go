@@ -186,8 +186,11 @@ func (r *replayCommand) send(ctx context.Context, c *console, s *sent) (err erro
 		return err
 	}
 	err = r.wait(ctx, s.Dir, fallback, syncer, p)
-	// It is given up with all that was not acknowledged by now still on file.
-	err = errors.Join(err, syncer.Close())
+	// What was not acknowledged by now stays on file; a client that is slow to
+	// end changes nothing of that.
+	if err := syncer.Close(); err != nil {
+		p.note(err)
+	}
 	p.show(fallback.Stats(), zapkafka.Healthy)
 	p.end()
 	return err

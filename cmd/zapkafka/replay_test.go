@@ -288,6 +288,9 @@ func TestWrongCalls(t *testing.T) {
 		{[]string{"replay", "--brokers", "h:1", "--sasl", "digest", "--topic", "t", dir}, "must be one of"},
 		{[]string{"replay", "--brokers", "h:1", "--tls-cert", "c", "--topic", "t", dir}, "belong together"},
 		{[]string{"replay", "--brokers", "h:1", "--tls-ca", filepath.Join(dir, "none"), "--topic", "t", dir}, "--tls-ca: open"},
+		{[]string{"tail", "topic"}, "no brokers"},
+		{[]string{"tail", "--brokers", "h:1", "--from", "yesterday", "t"}, "must be beginning, end, or a duration"},
+		{[]string{"tail", "--brokers", "h:1", "--level", "loud", "t"}, "must be debug, info"},
 	} {
 		_, errs := want(t, exitUsage, c.args, c.says)
 		if strings.Contains(errs, "secret@") {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -172,6 +173,8 @@ func (t *topicReader) explain(ctx context.Context, o kadm.ListedOffsets, err err
 		return nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("no answer from Kafka at %s within %v", strings.Join(t.brokers, ", "), reachTime)
+	case errors.Is(err, io.EOF):
+		err = fmt.Errorf("%w (the broker hung up: is this a listener without TLS, or does it want other credentials?)", err)
 	}
 	return fmt.Errorf("ask Kafka at %s for topic %s: %w", strings.Join(t.brokers, ", "), t.topic, err)
 }
