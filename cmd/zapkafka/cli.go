@@ -18,6 +18,7 @@ const (
 
 // cli is the command line as kong reads it.
 type cli struct {
+	Demo    demoCommand    `cmd:"" help:"Log to a Kafka inside this program, which goes away and comes back."`
 	Inspect inspectCommand `cmd:"" help:"Say what is in fallback directories."`
 	Verify  verifyCommand  `cmd:"" help:"Read all of fallback directories and name what is damaged."`
 	Replay  replayCommand  `cmd:"" help:"Send what is in fallback directories to Kafka."`

@@ -291,6 +291,7 @@ func TestWrongCalls(t *testing.T) {
 		{[]string{"tail", "topic"}, "no brokers"},
 		{[]string{"tail", "--brokers", "h:1", "--from", "yesterday", "t"}, "must be beginning, end, or a duration"},
 		{[]string{"tail", "--brokers", "h:1", "--level", "loud", "t"}, "must be debug, info"},
+		{[]string{"demo", "--rate", "1"}, "must be from 10"},
 	} {
 		_, errs := want(t, exitUsage, c.args, c.says)
 		if strings.Contains(errs, "secret@") {

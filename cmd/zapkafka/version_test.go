@@ -29,9 +29,9 @@ func TestVersion(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{{}, {"--help"}} {
-		want(t, exitWell, args, "inspect", "verify", "replay", "tail", "version")
+		want(t, exitWell, args, "inspect", "verify", "replay", "tail", "demo", "version")
 	}
-	for _, command := range []string{"inspect", "verify", "replay", "tail"} {
+	for _, command := range []string{"inspect", "verify", "replay", "tail", "demo"} {
 		want(t, exitWell, []string{command, "--help"}, "  zapkafka "+command, "exit status")
 	}
 }
