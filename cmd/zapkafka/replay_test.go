@@ -83,6 +83,21 @@ func TestReplay(t *testing.T) {
 	want(t, exitWell, []string{"replay", "--brokers", b.list(), "--topic", "other", dir}, dir+": nothing to send")
 }
 
+// TestReplayOfADeadOwner has nothing in the directory itself, so the replay must
+// wait for the subdirectory to be taken over.
+func TestReplayOfADeadOwner(t *testing.T) {
+	b := newBroker(t)
+	dir := t.TempDir()
+	first := open(t, dir, testTopic)
+	fill(t, dir, testTopic, 10)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, exitWell, []string{"replay", "--brokers", b.list(), "--topic", testTopic, dir}, "sent 10 of 10 entries")
+	wantEmpty(t, dir)
+	wantIDs(t, stored(t, b, testTopic), 10)
+}
+
 func TestReplayJSON(t *testing.T) {
 	b := newBroker(t)
 	dir, none := t.TempDir(), filepath.Join(t.TempDir(), "none")

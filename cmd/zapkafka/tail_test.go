@@ -127,6 +127,25 @@ func TestTailFollows(t *testing.T) {
 	}
 }
 
+// TestReadingEnds has more in the topic than there was when the reading began.
+func TestReadingEnds(t *testing.T) {
+	b := newBroker(t)
+	produceSome(t, b) // six
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.addrs()...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
+		testTopic: {0: kgo.NewOffset().At(0)},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	n := 0
+	r := &topicReader{brokers: b.addrs(), topic: testTopic, trouble: func(err error) { t.Error(err) }}
+	err = r.poll(t.Context(), cl, map[int32]extent{0: {0, 2}}, func(*kgo.Record) error { n++; return nil })
+	if err != nil || n != 2 {
+		t.Errorf("%d records, %v; want the two that were there", n, err)
+	}
+}
+
 func TestTailWithoutTopicOrKafka(t *testing.T) {
 	b := newBroker(t)
 	want(t, exitNot, []string{"tail", "--brokers", b.list(), "--no-follow", "none"}, "there is no topic none")
@@ -162,7 +181,12 @@ func TestOutputFails(t *testing.T) {
 			full := !errors.Is(fault, syscall.EPIPE) && !errors.Is(fault, io.ErrClosedPipe)
 			o, e := &failing{err: fault}, &text{}
 			o.room.Store(5)
-			code := run(t.Context(), args, newConsole(console{out: o, err: e}))
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			code := run(ctx, args, newConsole(console{out: o, err: e}))
+			if ctx.Err() != nil {
+				t.Errorf("%q goes on without an output", args)
+			}
+			cancel()
 			if full && (code != exitNot || !strings.Contains(e.String(), "write the result: no space left")) {
 				t.Errorf("%q on a full disk: exit code %d, %q", args, code, e)
 			}
