@@ -88,11 +88,12 @@ func (t *topicReader) poll(ctx context.Context, cl *kgo.Client, left map[int32]e
 		for _, r := range fetches.Records() {
 			if left != nil {
 				e, open := left[r.Partition]
+				// Compaction may have taken the last one away.
+				if r.Offset >= e.to-1 {
+					delete(left, r.Partition)
+				}
 				if !open || r.Offset >= e.to {
 					continue
-				}
-				if r.Offset == e.to-1 {
-					delete(left, r.Partition)
 				}
 			}
 			if r.Attrs.IsControl() {
