@@ -69,9 +69,9 @@ func (d *directory) print(w io.Writer) {
 	for _, f := range []struct {
 		file *lineFile
 		what string
-	}{{d.Rejected, "Kafka refused, or that are too large for it"}, {d.Quarantined, "could not be read"}} {
+	}{{d.Rejected, "refused by Kafka or too large for it"}, {d.Quarantined, "damaged"}} {
 		if f.file != nil {
-			printf("  %s: %s that %s, %s\n", f.file.File, count(f.file.Entries, "entry", "entries"), f.what, size(f.file.Bytes))
+			printf("  %s: %s, %s, %s\n", f.file.File, count(f.file.Entries, "entry", "entries"), f.what, size(f.file.Bytes))
 		}
 	}
 	printf("  %s wait for Kafka, %s on disk", count(d.Left, "entry", "entries"), size(d.Bytes))

@@ -66,7 +66,7 @@ func TestInspect(t *testing.T) {
   owner: none
   SEGMENT                   ENTRIES  LEFT  REPLAYED  SIZE      OLDEST                NEWEST                TOPIC
   00000000000000000001.log  250      150   39 %      20.4 KiB  2026-05-06T07:08:09Z  2026-05-06T09:08:09Z  app-logs
-  rejected.jsonl: 1 entry that Kafka refused, or that are too large for it, 65 B
+  rejected.jsonl: 1 entry, refused by Kafka or too large for it, 65 B
   150 entries wait for Kafka, 21.0 KiB on disk
 
 DIR/owner-0002
