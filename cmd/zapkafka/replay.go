@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sort"
 	"time"
@@ -267,14 +268,15 @@ func (r *replayCommand) wait(ctx context.Context, dir string, f *zapkafka.Fallba
 }
 
 // abandoned names a subdirectory of a further owner in which there are segments,
-// and which no other living process is known to own.
+// and which no other living process is known to own. One that our replay has
+// just taken over is among them: it was perhaps not when OnFile was read.
 func abandoned(dir string) string {
 	dirs, err := spool.Directories(dir)
 	if err != nil {
 		return ""
 	}
 	for _, sub := range dirs[1:] {
-		if l, err := spool.List(sub); err == nil && len(l.Segments) > 0 && l.Owner.State != spool.OwnerAlive {
+		if l, err := spool.List(sub); err == nil && len(l.Segments) > 0 && (l.Owner.State != spool.OwnerAlive || l.Owner.PID == os.Getpid()) {
 			return sub
 		}
 	}
