@@ -76,14 +76,17 @@ func ExampleLevels_SetNamedLevelFor() {
 }
 
 func ExampleLevels_SetFromEnv() {
-	os.Setenv("ZAPKAFKA_LEVEL", "warn,db=debug,http=eror")
-	defer os.Unsetenv("ZAPKAFKA_LEVEL")
-
+	setenv := func(value string) {
+		if err := os.Setenv("ZAPKAFKA_LEVEL", value); err != nil {
+			panic(err)
+		}
+	}
+	setenv("warn,db=debug,http=eror")
 	levels := zapkafka.NewLevels(zap.InfoLevel)
 	fmt.Println(levels.SetFromEnv())
 	fmt.Println(levels)
 
-	os.Setenv("ZAPKAFKA_LEVEL", "warn,db=debug,http=error")
+	setenv("warn,db=debug,http=error")
 	fmt.Println(levels.SetFromEnv())
 	fmt.Println(levels)
 	// Output:

@@ -78,7 +78,7 @@ func (l *Levels) For(name string) zapcore.Level {
 	if n == nil || name == "" {
 		return l.base.Level()
 	}
-	level := noLevel
+	var level zapcore.Level
 	if hot := n.hot[slotOf(name)].Load(); hot != nil && hot.name == name {
 		level = hot.level
 	} else {

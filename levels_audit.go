@@ -35,9 +35,9 @@ func (a *audit) to(core zapcore.Core) {
 	}
 }
 
-func (a *audit) add(name string, old, new zapcore.Level, until time.Time, by string) {
+func (a *audit) add(name string, before, after zapcore.Level, until time.Time, by string) {
 	fields := []zapcore.Field{
-		zap.String("name", name), zap.String("old", levelText(old)), zap.String("new", levelText(new)),
+		zap.String("name", name), zap.String("old", levelText(before)), zap.String("new", levelText(after)),
 	}
 	if !until.IsZero() {
 		fields = append(fields, zap.String("until", until.UTC().Format(time.RFC3339)))

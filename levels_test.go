@@ -280,7 +280,7 @@ func TestLevelsText(t *testing.T) {
 		"":                                    "warn",
 		"debug":                               "debug",
 		"DEBUG":                               "debug",
-		" , db = debug ,,":                    "warn,db=debug",
+		", db = debug ,,":                     "warn,db=debug",
 		"info,db=debug,http=warn":             "info,db=debug,http=warn",
 		"http=error\r\ninfo\ndb.pool=debug\n": "info,db.pool=debug,http=error",
 	} {
