@@ -258,8 +258,14 @@ func TestOnStateChangeThatBlocks(t *testing.T) {
 	}
 	close(log.blocked)
 	waitUntil(s.notifier.done, time.Now().Add(waitTime))
+	// The callback had some of them in its hands when it blocked. Behind these some
+	// may be left out, at one place.
+	gaps := 0
 	for i := 1; i < len(log.states); i++ {
-		if log.states[i] == log.states[i-1] && i > 1 || log.times[i].Before(log.times[i-1]) {
+		if log.states[i] == log.states[i-1] {
+			gaps++
+		}
+		if gaps > 1 || log.times[i].Before(log.times[i-1]) {
 			t.Errorf("change %d out of order: %v", i, log)
 		}
 	}

