@@ -19,8 +19,8 @@ func checkLevel(level zapcore.Level) error {
 // SetLevel changes the level of the logger and of all loggers that were made
 // from it by With, Named and WithOptions, except of those whose name has a level
 // of its own (see [Levels]). It takes effect at once, on entries logged from now
-// on, and is safe for concurrent use. It fails, and changes nothing, if level is
-// none of zap's seven.
+// on, and is safe for concurrent use. The entry in the log about it is waited for, at
+// most 100 ms. It fails, and changes nothing, if level is none of zap's seven.
 func (l *Logger) SetLevel(level zapcore.Level) error { return l.levels.SetLevel(level) }
 
 // Level returns the level in force for names without one of their own.
@@ -32,6 +32,7 @@ func (l *Logger) Levels() *Levels { return l.levels }
 
 // AtomicLevel returns the variable that holds the level, for code that expects
 // zap's own: it is a zapcore.LevelEnabler and an http.Handler, and shared with
-// the logger. It knows nothing of names, and a change by it leaves no entry in
-// the log; [Levels] and the package levelhttp do better.
+// the logger. It knows nothing of names, ends a temporary level, and leaves an entry
+// in the log only when [Levels] comes across the change; those, and the package
+// levelhttp, do better.
 func (l *Logger) AtomicLevel() zap.AtomicLevel { return l.levels.base }

@@ -1,6 +1,7 @@
 package zapkafka
 
 import (
+	"hash/maphash"
 	"sort"
 	"strings"
 	"sync"
@@ -27,10 +28,13 @@ import (
 //
 // Every change is written to the log itself, whatever the level: an entry "log
 // level changed" at Info with the fields name (empty for the level of all), old,
-// new, until (of a temporary level) and by.
+// new, until (of a temporary level), from (of a level that follows a temporary one)
+// and by. The core of the first logger made with Option gets it, with what fields
+// that has; changes made before there is one are written then. If so many wait that
+// the oldest have to be left out, the next one says how many in a field left_out.
 //
-// All methods may be called concurrently. Those that change something may wait
-// for the core that writes that entry; none else blocks.
+// Levels are made by [NewLevels]. All methods may be called concurrently. Those that
+// change something wait up to 100 ms for their entry to be written; none else blocks.
 type Levels struct {
 	base zap.AtomicLevel // of names without a level of their own
 	// names is what log calls read; nil as long as no name has a level.
@@ -74,20 +78,18 @@ const noLevel = zapcore.InvalidLevel
 // For returns the level in force for the loggers of a name, "" for those without
 // one. (A core below may let less through: it is asked too, but not here.)
 func (l *Levels) For(name string) zapcore.Level {
-	n := l.names.Load()
-	if n == nil || name == "" {
-		return l.base.Level()
+	for {
+		n := l.names.Load()
+		if n != nil && name != "" {
+			if level := n.level(name); level != noLevel {
+				return level
+			}
+		}
+		// Both may have changed since: then the level of all is not for those names.
+		if level := l.base.Level(); l.names.Load() == n {
+			return level
+		}
 	}
-	var level zapcore.Level
-	if hot := n.hot[slotOf(name)].Load(); hot != nil && hot.name == name {
-		level = hot.level
-	} else {
-		level = l.look(n, name)
-	}
-	if level == noLevel {
-		return l.base.Level()
-	}
-	return level
 }
 
 // lowest is the lowest level in force for any name.
@@ -104,12 +106,10 @@ func (l *Levels) lowest() zapcore.Level {
 func (l *Levels) All() []LevelSetting {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.noticeLocked()
 	all := make([]LevelSetting, 0, len(l.settings))
 	for name, s := range l.settings {
 		all = append(all, LevelSetting{Name: name, Level: s.level, Until: s.until, Then: s.then})
-		if last := &all[len(all)-1]; name == "" {
-			last.Level = l.base.Level() // somebody may have set it past us
-		}
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
 	return all
@@ -121,11 +121,11 @@ type namedLevels struct {
 	own    map[string]zapcore.Level // names that have a level themselves
 
 	// hot has names that were asked for, with the level that they or their parents
-	// have. A lookup in the map, and in that of each parent, costs 10 ns and more;
-	// here it is one comparison, mostly of two strings that are the same memory.
-	// Who comes first to a slot keeps it: a program that makes up names without end
-	// shall neither fill the memory nor have the others looked up anew all the time.
-	hot [hotSlots]atomic.Pointer[hotName]
+	// have. To look them up in the map, one parent after the other, costs 10 ns and
+	// more for each; here it is a hash and a comparison, mostly of two strings that
+	// are the same memory.
+	hot    [hotSlots]atomic.Pointer[hotName]
+	misses atomic.Uint32
 }
 
 type hotName struct {
@@ -133,20 +133,36 @@ type hotName struct {
 	level zapcore.Level // noLevel: that of all
 }
 
-const hotSlots = 128
+const (
+	hotSlots = 512
+	// replaceEvery is how many times a name has to be looked up in vain before one
+	// takes another's place. A program that makes up names without end shall
+	// neither fill the memory nor push the others out.
+	replaceEvery = 64
+)
 
-// slotOf spreads names that differ in length, in the middle or at the end.
-func slotOf(name string) uint {
-	n := uint(len(name))
-	return (n + 7*uint(name[n/2]) + 31*uint(name[n-1])) % hotSlots
-}
+var nameSeed = maphash.MakeSeed()
 
-// look finds the level of a name that is not in its slot.
-func (l *Levels) look(n *namedLevels, name string) zapcore.Level {
+// level returns the level of a name, noLevel if it is that of all.
+func (n *namedLevels) level(name string) zapcore.Level {
+	slot := maphash.String(nameSeed, name) % hotSlots
+	for i := uint64(0); i < 2; i++ {
+		if hot := n.hot[slot^i].Load(); hot != nil && hot.name == name {
+			return hot.level
+		}
+	}
 	level := n.inherited(name)
-	if slot := &n.hot[slotOf(name)]; slot.Load() == nil && len(name) <= maxLevelName {
-		// Not a copy: the same memory compares faster.
-		slot.CompareAndSwap(nil, &hotName{name, level})
+	if len(name) > maxLevelName {
+		return level
+	}
+	for i := uint64(0); i < 2; i++ {
+		if n.hot[slot^i].Load() == nil {
+			n.hot[slot^i].Store(&hotName{name, level})
+			return level
+		}
+	}
+	if m := n.misses.Add(1); m%replaceEvery == 0 {
+		n.hot[slot^uint64(m/replaceEvery%2)].Store(&hotName{name, level})
 	}
 	return level
 }
@@ -164,24 +180,6 @@ func (n *namedLevels) inherited(name string) zapcore.Level {
 	}
 }
 
-// publishLocked makes log calls see the settings.
-func (l *Levels) publishLocked() {
-	n := &namedLevels{lowest: noLevel, own: make(map[string]zapcore.Level, len(l.settings))}
-	for name, s := range l.settings {
-		if name == "" {
-			continue
-		}
-		n.own[name] = s.level
-		if s.level < n.lowest {
-			n.lowest = s.level
-		}
-	}
-	if len(n.own) == 0 {
-		n = nil
-	}
-	l.names.Store(n)
-}
-
 // Option returns the zap.Option that puts a logger under these levels. Several
 // loggers may share them.
 //
@@ -193,9 +191,9 @@ func (l *Levels) publishLocked() {
 // zap's cores are asked about a level without being told the logger's name, and so
 // Enabled and zapcore.LevelOf answer for the lowest level of any name. A Debug
 // call that is disabled for its own name, while it is enabled for another, costs a
-// reading of the clock and a lookup.
-//
-// The first logger made with it gets the entries about changes.
+// reading of the clock and a lookup; one of a SugaredLogger formats its message
+// first, and one of WithLazy encodes its fields. zap.IncreaseLevel looks at the
+// lowest level, too, once, and is refused if that is above its own.
 func (l *Levels) Option() zap.Option {
 	return zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		l.audit.to(core)

@@ -35,6 +35,7 @@ func BenchmarkLevels(b *testing.B) {
 		{"levels", under(0, 0)},
 		{"10 overrides", under(10, zap.WarnLevel)},
 		{"10 overrides, one at debug", under(10, zap.DebugLevel)},
+		{"10 overrides, one at debug, 300 names in use", inUse(under(10, zap.DebugLevel))},
 	} {
 		b.Run("disabled/"+l.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -54,6 +55,14 @@ func BenchmarkLevels(b *testing.B) {
 			_ = zapcore.DefaultClock.Now()
 		}
 	})
+}
+
+// inUse lets other names be asked for, as in a large program.
+func inUse(logger *zap.Logger) *zap.Logger {
+	for i := 0; i < 300; i++ {
+		logger.Named(fmt.Sprint("worker-", i)).Debug("m")
+	}
+	return logger
 }
 
 func TestLevelsAllocNothing(t *testing.T) {

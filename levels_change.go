@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
 
@@ -39,7 +41,9 @@ func (l *Levels) SetLevel(level zapcore.Level) error { return l.Change(LevelChan
 
 // SetNamedLevel sets the level of the loggers of that name, and of those below it
 // that have none of their own, and ends a temporary one. It fails, and changes
-// nothing, if level is none of zap's seven or no logger can have the name.
+// nothing, if level is none of zap's seven or the name cannot be given a level: one
+// that is empty, has an empty part, white space, a comma, an equals sign, or
+// anything that cannot be printed, or is over 256 bytes long.
 func (l *Levels) SetNamedLevel(name string, level zapcore.Level) error {
 	if name == "" {
 		return errNoName
@@ -90,14 +94,18 @@ func checkName(name string) error {
 		return nil
 	case len(name) > maxLevelName:
 		return fmt.Errorf("the logger's name has %d bytes: the most is %d", len(name), maxLevelName)
-	case strings.ContainsAny(name, ",= \t\r\n"):
-		fault = "has a comma, an equals sign or white space in it"
+	case strings.IndexFunc(name, notInNames) >= 0:
+		fault = "has a comma, an equals sign, white space or something in it that cannot be printed"
 	case name[0] == '.' || name[len(name)-1] == '.' || strings.Contains(name, ".."):
 		fault = "has an empty part"
 	default:
 		return nil
 	}
 	return fmt.Errorf("logger name %q %s: names look like db or db.pool", name, fault)
+}
+
+func notInNames(r rune) bool {
+	return r == ',' || r == '=' || r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r)
 }
 
 func (c *LevelChange) check() error {
@@ -113,13 +121,14 @@ func (c *LevelChange) check() error {
 	return checkLevel(c.Level)
 }
 
-// levelSetting is the level of a name. All is guarded by Levels.mu.
+// levelSetting is the level of a name. All is guarded by Levels.mu, and only then
+// changes.
 type levelSetting struct {
 	level zapcore.Level
 	// What follows if it is temporary.
 	until time.Time
 	then  zapcore.Level
-	timer *time.Timer
+	timer *time.Timer // nil: it is not
 }
 
 // Change is what the other methods are short for. It fails, and changes nothing,
@@ -132,95 +141,121 @@ func (l *Levels) Change(c LevelChange) error {
 		c.By = "API"
 	}
 	l.mu.Lock()
+	l.noticeLocked()
 	if l.settings[c.Name] == nil && !c.Reset && len(l.settings) > maxSettings {
 		l.mu.Unlock()
 		return fmt.Errorf("zapkafka: %d names have a level already, which is the most: reset one of them", maxSettings)
 	}
 	l.changeLocked(c)
 	l.mu.Unlock()
-	l.audit.write()
+	l.audit.write(auditWait)
 	return nil
 }
 
 func (l *Levels) changeLocked(c LevelChange) {
-	s, before := l.settingLocked(c.Name)
-	old, until := s.level, s.until
-	s.endTemporary()
+	before := l.settingLocked(c.Name)
+	s := &levelSetting{level: c.Level, then: noLevel}
 	switch {
 	case c.Reset && c.Name == "":
 		s.level = l.initial
 	case c.Reset:
 		s.level = noLevel
 	case c.For > 0:
-		if until.IsZero() {
-			s.then = old
-		} else {
+		s.then = before.level
+		if before.timer != nil {
 			s.then = before.then
 		}
-		s.level, s.until = c.Level, time.Now().Add(c.For)
+		s.until = time.Now().Add(c.For)
 		name := c.Name
 		s.timer = time.AfterFunc(c.For, func() { l.expire(name, s) })
-	default:
-		s.level = c.Level
 	}
 	l.putLocked(c.Name, s)
-	if old != s.level || !until.Equal(s.until) {
-		l.audit.add(c.Name, old, s.level, s.until, c.By)
+	l.publishLocked()
+	if before.level != s.level || !before.until.Equal(s.until) {
+		l.audit.add(c.Name, before.level, s.level, c.By, until(s.until))
 	}
 }
 
-// settingLocked returns a copy of the setting of a name to be changed and put in
-// its place, and the one that is there; a timer that has fired and waits for the
-// lock finds that it is not its own any more.
-func (l *Levels) settingLocked(name string) (s *levelSetting, before levelSetting) {
-	before = levelSetting{level: noLevel, then: noLevel}
-	if there := l.settings[name]; there != nil {
-		before = *there
+// until is the field that says when a temporary level ends.
+func until(t time.Time) zap.Field {
+	if t.IsZero() {
+		return zap.Skip()
 	}
-	if name == "" {
-		before.level = l.base.Level() // somebody may have set it past us
-	}
-	next := before
-	return &next, before
+	return zap.String("until", t.UTC().Format(time.RFC3339))
 }
 
-// endTemporary forgets what should have followed.
-func (s *levelSetting) endTemporary() {
-	if s.timer != nil {
-		s.timer.Stop()
+// settingLocked returns the setting of a name; that of one which has none does not
+// belong to anybody.
+func (l *Levels) settingLocked(name string) *levelSetting {
+	if s := l.settings[name]; s != nil {
+		return s
 	}
-	s.timer, s.until, s.then = nil, time.Time{}, noLevel
+	return &levelSetting{level: noLevel, then: noLevel}
 }
 
+// putLocked puts a setting in the place of what the name has. It is always another
+// one: by that a timer which has fired, and waits for the lock, finds that it is too
+// late.
 func (l *Levels) putLocked(name string, s *levelSetting) {
-	if name == "" {
-		l.settings[name] = s
-		l.base.SetLevel(s.level)
-		return
+	if before := l.settings[name]; before != nil && before.timer != nil {
+		before.timer.Stop()
 	}
 	if s.level == noLevel {
 		delete(l.settings, name)
 	} else {
 		l.settings[strings.Clone(name)] = s
 	}
-	l.publishLocked()
+}
+
+// noticeLocked takes over what somebody has set the AtomicLevel to, past us. He
+// means it to stay.
+func (l *Levels) noticeLocked() {
+	level, s := l.base.Level(), l.settings[""]
+	if level == s.level {
+		return
+	}
+	l.putLocked("", &levelSetting{level: level, then: noLevel})
+	l.audit.add("", s.level, level, "AtomicLevel")
 }
 
 // expire ends a temporary level, unless something else was set meanwhile.
 func (l *Levels) expire(name string, was *levelSetting) {
 	l.mu.Lock()
+	l.noticeLocked()
 	if l.settings[name] != was {
 		l.mu.Unlock()
 		return
 	}
-	s, before := l.settingLocked(name)
-	s.endTemporary()
-	if before.level == was.level {
-		// Else somebody has set the AtomicLevel meanwhile, and means that to stay.
-		s.level = before.then
-		l.audit.add(name, before.level, s.level, time.Time{}, "end of the temporary level")
-	}
-	l.putLocked(name, s)
+	l.putLocked(name, &levelSetting{level: was.then, then: noLevel})
+	l.publishLocked()
+	l.audit.add(name, was.level, was.then, "end of the temporary level")
 	l.mu.Unlock()
-	l.audit.write()
+	l.audit.write(0)
+}
+
+// publishLocked makes log calls see the settings. The level of all and the names'
+// are seen one after the other, in the order in which no name is let through in
+// between that neither the old settings nor the new ones do.
+func (l *Levels) publishLocked() {
+	n := &namedLevels{lowest: noLevel, own: make(map[string]zapcore.Level, len(l.settings))}
+	for name, s := range l.settings {
+		if name == "" {
+			continue
+		}
+		n.own[name] = s.level
+		if s.level < n.lowest {
+			n.lowest = s.level
+		}
+	}
+	if len(n.own) == 0 {
+		n = nil
+	}
+	level := l.settings[""].level
+	if level < l.base.Level() {
+		l.names.Store(n)
+		l.base.SetLevel(level)
+		return
+	}
+	l.base.SetLevel(level)
+	l.names.Store(n)
 }

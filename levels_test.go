@@ -216,17 +216,32 @@ func TestTemporaryLevelOfANewName(t *testing.T) {
 	}
 }
 
-// Who sets the AtomicLevel past Levels means it.
+// Who sets the AtomicLevel past Levels means it to stay, and finds it in the log when
+// they come across it.
 func TestAtomicLevelBesideATemporaryLevel(t *testing.T) {
-	logger := New(&bytes.Buffer{}, zap.InfoLevel)
-	must(t, logger.Levels().SetLevelFor(zap.DebugLevel, 10*time.Millisecond))
-	logger.AtomicLevel().SetLevel(zap.ErrorLevel)
-	eventually(t, "the temporary level ends", func() bool { return logger.Levels().All()[0].Until.IsZero() })
-	if got := logger.Level(); got != zap.ErrorLevel {
-		t.Errorf("Level() = %v, want error", got)
-	}
-	if got := logger.Levels().All()[0].Level; got != zap.ErrorLevel {
-		t.Errorf("All() has %v, want error", got)
+	for what, after := range map[string]struct {
+		do   func(l *Levels) error
+		want zapcore.Level
+	}{
+		"nothing":        {func(*Levels) error { return nil }, zap.ErrorLevel},
+		"Set":            {func(l *Levels) error { return l.Set("warn", "") }, zap.WarnLevel},
+		"another for ms": {func(l *Levels) error { return l.SetLevelFor(zap.DebugLevel, time.Millisecond) }, zap.ErrorLevel},
+		"a name's":       {func(l *Levels) error { return l.SetNamedLevel("db", zap.DebugLevel) }, zap.ErrorLevel},
+	} {
+		var buf syncBuffer
+		logger := New(&buf, zap.InfoLevel)
+		must(t, logger.Levels().SetLevelFor(zap.DebugLevel, 20*time.Millisecond))
+		logger.AtomicLevel().SetLevel(zap.ErrorLevel)
+		must(t, after.do(logger.Levels()))
+		eventually(t, what+": the temporary level ends", func() bool { return logger.Levels().All()[0].Until.IsZero() })
+		if got := logger.Level(); got != after.want {
+			t.Errorf("%s: Level() = %v, want %v", what, got, after.want)
+		}
+		if got := logger.Levels().All()[0]; got.Level != after.want || got.Then != zapcore.InvalidLevel {
+			t.Errorf("%s: All() has %+v, want %v", what, got, after.want)
+		}
+		must(t, logger.Levels().ResetLevel("db"))
+		eventually(t, what+": an entry", func() bool { return strings.Contains(buf.String(), `"new":"error","by":"AtomicLevel"`) })
 	}
 }
 
@@ -249,6 +264,9 @@ func TestChangesThatAreRefused(t *testing.T) {
 		`".a" has an empty part`:      l.SetNamedLevel(".a", zap.DebugLevel),
 		`"a." has an empty part`:      l.SetNamedLevel("a.", zap.DebugLevel),
 		`"a..b" has an empty part`:    l.SetNamedLevel("a..b", zap.DebugLevel),
+		`"a\u00a0b" has a comma`:      l.SetNamedLevel("a\u00a0b", zap.DebugLevel),
+		`"a\x00" has a comma`:         l.SetNamedLevel("a\x00", zap.DebugLevel),
+		`"\xff" has a comma`:          l.SetNamedLevel("\xff", zap.DebugLevel),
 		"300 bytes: the most is 256":  l.SetNamedLevel(strings.Repeat("x", 300), zap.DebugLevel),
 		`"loud" is not a level: use`:  l.Set("loud", ""),
 		`in "db=loud": "loud" is`:     l.Set("info,db=loud,x=debug", ""),
@@ -273,6 +291,7 @@ func TestChangesThatAreRefused(t *testing.T) {
 		t.Errorf("one name too many: %v", err)
 	}
 	must(t, l.SetNamedLevel("db", zap.ErrorLevel)) // which is there
+	must(t, l.Set(l.String(), ""))                 // all that can be set can be written down
 }
 
 func TestLevelsText(t *testing.T) {
@@ -320,7 +339,7 @@ func changes(t testing.TB, text string) []string {
 	t.Helper()
 	var all []string
 	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
-		var e struct{ Msg, Level, Name, Old, New, Until, By string }
+		var e struct{ Msg, Level, Name, Old, New, Until, From, By string }
 		if json.Unmarshal([]byte(line), &e) != nil || e.Msg != "log level changed" {
 			continue
 		}
@@ -329,6 +348,9 @@ func changes(t testing.TB, text string) []string {
 				t.Errorf("until is %q", e.Until)
 			}
 			e.Until = " for a time"
+		}
+		if e.From != "" {
+			e.Until = " later"
 		}
 		all = append(all, fmt.Sprintf("%s[%s] %s>%s%s by %s", e.Level, e.Name, e.Old, e.New, e.Until, e.By))
 	}
@@ -347,47 +369,150 @@ func TestChangesAreLogged(t *testing.T) {
 	eventually(t, "the temporary level ends", func() bool { return l.For("db") == zap.FatalLevel })
 	must(t, l.Change(LevelChange{Name: "db", Reset: true, By: "HTTP 10.0.0.7:4711"}))
 	must(t, l.ResetLevel("db")) // no change
-	must(t, l.Set("dpanic,x=panic", "file levels"))
+	must(t, l.SetNamedLevelFor("y", zap.WarnLevel, time.Hour))
+	must(t, l.Set("dpanic,x=panic,y=error", "file levels"))
+	must(t, l.Set("dpanic,x=panic,y=error", "file levels")) // no change
+	must(t, l.ResetLevel("y"))
 	_ = l.SetLevel(42)
-	eventually(t, "the last one", func() bool { return len(changes(t, buf.String())) >= 7 })
+	eventually(t, "the last one", func() bool { return len(changes(t, buf.String())) >= 10 })
 	want := []string{
 		"info[] fatal>error by API",
 		"info[db] inherited>fatal by API",
 		"info[db] fatal>panic for a time by API",
 		"info[db] panic>fatal by end of the temporary level",
 		"info[db] fatal>inherited by HTTP 10.0.0.7:4711",
+		"info[y] inherited>warn for a time by API",
 		"info[] error>dpanic by file levels",
 		"info[x] inherited>panic by file levels",
+		"info[y] inherited>error later by file levels",
+		"info[y] warn>inherited by API",
 	}
 	if got := changes(t, buf.String()); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
-// A core that changes levels itself, on its way, is not waited for by itself.
-func TestACoreThatChangesLevels(t *testing.T) {
-	var buf syncBuffer
-	l := NewLevels(zap.InfoLevel)
-	core := zapcore.NewCore(zapcore.NewJSONEncoder(NewEncoderConfig()), &buf, zap.DebugLevel)
-	once := sync.Once{}
-	logger := zap.New(hookCore{core, func() {
-		once.Do(func() { must(t, l.SetNamedLevel("db", zap.DebugLevel)) })
-	}}, l.Option())
-	must(t, l.SetLevel(zap.WarnLevel))
-	logger.Warn("e")
-	if got := changes(t, buf.String()); len(got) != 2 || !strings.Contains(got[0], "info>warn") {
-		t.Errorf("entries: %q", got)
+// A writer that changes a level behind the lock that every writer gets.
+func TestAWriterThatChangesLevels(t *testing.T) {
+	var l *Logger
+	var once sync.Once
+	buf := &syncBuffer{}
+	l = New(writerFunc(func(p []byte) (int, error) {
+		once.Do(func() { must(t, l.SetLevel(zap.WarnLevel)) })
+		return buf.Write(p)
+	}), zap.InfoLevel)
+	l.Info("e")
+	if got := l.Level(); got != zap.WarnLevel {
+		t.Errorf("level %v", got)
+	}
+	eventually(t, "the entry", func() bool { return len(changes(t, buf.String())) == 1 })
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// Cores whose Check adds another core, and one that does not let the entry through.
+func TestChangesReachTheLogThroughAnyCore(t *testing.T) {
+	for name, wrap := range map[string]func(zapcore.Core) zapcore.Core{
+		"hooks": func(c zapcore.Core) zapcore.Core {
+			return zapcore.RegisterHooks(c, func(zapcore.Entry) error { return nil })
+		},
+		"sampler": func(c zapcore.Core) zapcore.Core { return zapcore.NewSamplerWithOptions(c, time.Hour, 1, 0) },
+		"tee":     func(c zapcore.Core) zapcore.Core { return zapcore.NewTee(zapcore.NewNopCore(), c) },
+		"lazy":    func(c zapcore.Core) zapcore.Core { return zapcore.NewLazyWith(c, []zap.Field{zap.Int("x", 1)}) },
+		"higher level": func(c zapcore.Core) zapcore.Core {
+			c, err := zapcore.NewIncreaseLevelCore(c, zap.ErrorLevel)
+			must(t, err)
+			return c
+		},
+		"sampled hooks": func(c zapcore.Core) zapcore.Core {
+			return zapcore.NewSamplerWithOptions(zapcore.RegisterHooks(c, func(zapcore.Entry) error { return nil }), time.Hour, 1, 0)
+		},
+	} {
+		var buf syncBuffer
+		l := New(&buf, zap.InfoLevel, zap.WrapCore(wrap)).Levels()
+		for i := 0; i < 5; i++ {
+			must(t, l.SetLevel([]zapcore.Level{zap.DebugLevel, zap.InfoLevel}[i%2]))
+		}
+		eventually(t, name+": five entries at Info", func() bool { return len(changes(t, buf.String())) == 5 })
 	}
 }
 
-type hookCore struct {
-	zapcore.Core
-	hook func()
+// What is changed before there is a logger is written when there is one.
+func TestChangesBeforeThereIsALogger(t *testing.T) {
+	l := NewLevels(zap.InfoLevel)
+	must(t, l.Set("warn,db=debug", "environment"))
+	_ = zap.NewNop().WithOptions(l.Option()) // is none
+	var buf syncBuffer
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(NewEncoderConfig()), &buf, zap.DebugLevel)
+	_ = zap.New(core, l.Option())
+	eventually(t, "both entries", func() bool { return len(changes(t, buf.String())) == 2 })
 }
 
-func (c hookCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	c.hook()
-	return c.Core.Write(e, fields)
+// Of too many changes the last ones are written, and it is said how many are not.
+func TestManyChangesBeforeThereIsALogger(t *testing.T) {
+	l := NewLevels(zap.InfoLevel)
+	const n = mostAudit + 50
+	for i := 0; i < n; i++ {
+		must(t, l.SetLevel([]zapcore.Level{zap.DebugLevel, zap.InfoLevel}[i%2]))
+	}
+	var buf syncBuffer
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(NewEncoderConfig()), &buf, zap.DebugLevel)
+	_ = zap.New(core, l.Option())
+	eventually(t, "all entries", func() bool { return len(changes(t, buf.String())) == mostAudit })
+	if got := buf.String(); strings.Count(got, `"left_out":50`) != 1 {
+		t.Errorf("the first entries are\n%.500s", got)
+	}
+}
+
+// A core that hangs holds up nobody for long, and one that panics takes nobody along.
+func TestCoresThatFail(t *testing.T) {
+	hang, panicked := make(chan struct{}), make(chan struct{})
+	l := New(writerFunc(func(p []byte) (int, error) { <-hang; return len(p), nil }), zap.InfoLevel).Levels()
+	must(t, l.SetLevel(zap.DebugLevel))
+	must(t, l.SetLevel(zap.WarnLevel))
+	close(hang)
+	eventually(t, "the goroutine ends", func() bool {
+		l.audit.mu.Lock()
+		defer l.audit.mu.Unlock()
+		return l.audit.written == nil
+	})
+
+	l = New(writerFunc(func([]byte) (int, error) { defer close(panicked); panic("the test has ended") }), zap.InfoLevel).Levels()
+	must(t, l.SetLevelFor(zap.DebugLevel, time.Hour))
+	<-panicked
+	must(t, l.Set("info", "")) // below it, at its end
+	if got := l.String(); got != "debug" {
+		t.Errorf("levels %s", got)
+	}
+}
+
+// At no moment does a name let through what neither the old nor the new levels do.
+func TestSetIsOneChange(t *testing.T) {
+	l := NewLevels(zap.WarnLevel)
+	stop, seen := make(chan struct{}), make(chan int)
+	go func() {
+		wrong := 0
+		for {
+			select {
+			case <-stop:
+				seen <- wrong
+				return
+			default:
+				if l.For("http") != zap.WarnLevel {
+					wrong++
+				}
+			}
+		}
+	}()
+	for i := 0; i < 2000; i++ {
+		must(t, l.Set([]string{"debug,http=warn", "warn"}[i%2], "test"))
+	}
+	close(stop)
+	if n := <-seen; n != 0 {
+		t.Errorf("http was at another level than warn %d times", n)
+	}
 }
 
 // syncBuffer is a buffer for several goroutines.

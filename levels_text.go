@@ -5,7 +5,9 @@ import (
 	"os"
 	"sort"
 	"strings"
+	"time"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
 
@@ -50,6 +52,7 @@ func (l *Levels) Set(text, by string) error {
 		by = "API"
 	}
 	l.mu.Lock()
+	l.noticeLocked()
 	for name := range l.settings {
 		if _, ok := levels[name]; !ok {
 			levels[name] = noLevel
@@ -63,25 +66,23 @@ func (l *Levels) Set(text, by string) error {
 	for _, name := range names {
 		l.replaceLocked(name, levels[name], by)
 	}
+	l.publishLocked()
 	l.mu.Unlock()
-	l.audit.write()
+	l.audit.write(auditWait)
 	return nil
 }
 
 // replaceLocked sets what stays of a name, below a temporary level if there is one.
 func (l *Levels) replaceLocked(name string, level zapcore.Level, by string) {
-	s, before := l.settingLocked(name)
-	if !before.until.IsZero() {
-		// In place: the timer knows it by its address.
-		l.settings[name].then = level
-		return
+	s := l.settingLocked(name)
+	switch {
+	case s.timer != nil && s.then != level:
+		l.audit.add(name, s.then, level, by, zap.String("from", s.until.UTC().Format(time.RFC3339)))
+		s.then = level // in place: its timer goes on
+	case s.timer == nil && s.level != level:
+		l.putLocked(name, &levelSetting{level: level, then: noLevel})
+		l.audit.add(name, s.level, level, by)
 	}
-	if s.level == level {
-		return
-	}
-	s.level = level
-	l.putLocked(name, s)
-	l.audit.add(name, before.level, level, before.until, by)
 }
 
 // parseLevels reads the text form. "" is the name of the level of all.
@@ -101,8 +102,12 @@ func parseLevels(text string) (map[string]zapcore.Level, error) {
 			return nil, fmt.Errorf("zapkafka: levels: in %q: %w", cutText(part, 100), err)
 		}
 	}
-	if len(levels) > maxSettings {
-		return nil, fmt.Errorf("zapkafka: levels: %d names: the most is %d", len(levels), maxSettings)
+	names := len(levels)
+	if _, ok := levels[""]; ok {
+		names--
+	}
+	if names > maxSettings {
+		return nil, fmt.Errorf("zapkafka: levels: %d names: the most is %d", names, maxSettings)
 	}
 	return levels, nil
 }

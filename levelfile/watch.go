@@ -19,7 +19,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -36,8 +38,9 @@ type Options struct {
 	// on the watcher's goroutine. Default: a line on standard error.
 	ErrorHandler func(error)
 
-	// Settle is how long the file must have been left alone before it is read: an
-	// editor may write it in several steps. Zero: 100 ms. Negative: an error.
+	// Settle is how far two readings of a changed file are apart that must be the
+	// same before it is taken: an editor may write it in several steps. Zero: 100 ms.
+	// Negative: an error.
 	Settle time.Duration
 
 	// Poll is how often the file is looked at without having been told of a change,
@@ -58,9 +61,8 @@ type Watcher struct {
 	o      Options
 	events *fsnotify.Watcher // nil: the system gives no more, and polling has to do
 
-	last  string // the content that was seen last, taken or not
-	seen  bool   // there was one
-	fault string // what was last reported
+	last  reading // that was dealt with
+	fault string  // what was last reported
 
 	stop chan struct{}
 	once sync.Once
@@ -74,8 +76,10 @@ type Watcher struct {
 //
 // It reads the file before it returns. If that fails, or something is wrong in the
 // file, it returns the error, and the levels are as before. A later content with
-// something wrong changes nothing, and goes to Options.ErrorHandler. Levels that
-// were set by other means hold until the file changes; temporary ones outlive that.
+// something wrong changes nothing, and goes to Options.ErrorHandler. A file without
+// any level in it is wrong: an editor, or a full disk, leaves one for a moment.
+// Levels that were set by other means hold until the file changes; temporary ones
+// outlive that.
 //
 // The directory is watched and not the file, so that files which are replaced by
 // renaming, and the symbolic links of ConfigMaps, are followed.
@@ -110,9 +114,14 @@ func Watch(levels *zapkafka.Levels, path string, o *Options) (*Watcher, error) {
 	}
 	// Before it is read: a change in between is then not missed. Without a watch,
 	// as where the system has none left, polling finds it.
-	w.events, _ = fsnotify.NewWatcher()
+	w.events, err = fsnotify.NewWatcher()
+	if err != nil {
+		w.events = nil
+		w.report(fmt.Errorf("levelfile: %s is only looked at every %v, as it cannot be watched: %w", w.path, w.o.Poll, err))
+	}
 	w.watchDirectory()
-	if err := w.take(); err != nil {
+	w.last = w.read()
+	if err := w.take(w.last); err != nil {
 		w.closeEvents()
 		return nil, err
 	}
@@ -120,8 +129,8 @@ func Watch(levels *zapkafka.Levels, path string, o *Options) (*Watcher, error) {
 	return w, nil
 }
 
-// Close ends the watching and waits for the goroutine. The levels stay. It returns
-// nil.
+// Close ends the watching and waits for the goroutine, so don't call it from the
+// ErrorHandler. The levels stay. It returns nil.
 func (w *Watcher) Close() error {
 	w.once.Do(func() { close(w.stop) })
 	<-w.done
@@ -147,36 +156,59 @@ func (w *Watcher) run() {
 	defer w.closeEvents()
 	poll := time.NewTicker(w.o.Poll)
 	defer poll.Stop()
-	settle := time.NewTimer(w.o.Settle)
-	settle.Stop()
-	defer settle.Stop()
 	var events <-chan fsnotify.Event
 	var faults <-chan error
 	if w.events != nil {
 		events, faults = w.events.Events, w.events.Errors
 	}
+	// While it settles, the timer alone decides when the file is read: events may
+	// come without end, of other files in the directory too.
+	var settle *time.Timer
+	var settled <-chan time.Time
+	var before reading
+	look := func() {
+		if now := w.read(); settled == nil && now != w.last {
+			before = now
+			settle = time.NewTimer(w.o.Settle)
+			settled = settle.C
+		}
+	}
+	defer func() {
+		if settle != nil {
+			settle.Stop()
+		}
+	}()
 	for {
 		select {
 		case <-w.stop:
 			return
-		case <-events:
-			settle.Reset(w.o.Settle)
-		case err := <-faults:
+		case _, ok := <-events:
+			if !ok {
+				events = nil
+				continue
+			}
+			if settled == nil {
+				look()
+			}
+		case err, ok := <-faults:
+			if !ok {
+				faults = nil
+				continue
+			}
 			if !errors.Is(err, fsnotify.ErrEventOverflow) { // that loses events, and no more
 				w.report(fmt.Errorf("levelfile: watch %s: %w", filepath.Dir(w.path), err))
 			}
-			settle.Reset(w.o.Settle)
+			look()
 		case <-poll.C:
 			w.watchDirectory()
-			if text, there, err := w.read(); err != nil || there && (text != w.last || !w.seen) {
-				// Somebody may be in the middle of writing it.
-				settle.Reset(w.o.Settle)
-			}
-		case <-settle.C:
-			if err := w.take(); err != nil {
-				w.report(err)
+			look()
+		case <-settled:
+			settled = nil
+			if now := w.read(); now == before {
+				w.last = now
+				w.report(w.take(now))
 			} else {
-				w.fault = ""
+				look()
 			}
 		}
 	}
@@ -184,55 +216,69 @@ func (w *Watcher) run() {
 
 // report passes on what was not passed on the last time.
 func (w *Watcher) report(err error) {
+	if err == nil {
+		w.fault = ""
+		return
+	}
 	if fault := err.Error(); fault != w.fault {
 		w.fault = fault
 		w.o.ErrorHandler(err)
 	}
 }
 
-// take sets the levels to what the file says, if that is new.
-func (w *Watcher) take() error {
-	text, there, err := w.read()
-	if err != nil || !there {
-		return err
-	}
-	if w.seen && text == w.last {
+// reading is what was found under the path. Two are the same if nothing has changed.
+type reading struct {
+	text  string
+	there bool
+	fault string // why it could not be read
+}
+
+// take sets the levels to what was read.
+func (w *Watcher) take(r reading) error {
+	switch {
+	case r.fault != "":
+		return errors.New(r.fault)
+	case !r.there:
 		return nil
+	case strings.Trim(r.text, ", \t\r\n") == "":
+		return fmt.Errorf("levelfile: %s has no level in it: write one, such as info: the levels stay as they are", w.path)
 	}
-	w.last, w.seen = text, true
-	if err := w.levels.Set(text, "file "+w.path); err != nil {
+	if err := w.levels.Set(r.text, "file "+w.path); err != nil {
 		return fmt.Errorf("levelfile: %s: %w: the levels stay as they are", w.path, err)
 	}
 	return nil
 }
 
-// read returns what the file has, if it is there.
-func (w *Watcher) read() (text string, there bool, err error) {
-	info, err := os.Stat(w.path) // to open a pipe would wait for somebody to write in it
+func (w *Watcher) read() reading {
+	text, err := readFile(w.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", false, nil
+		return reading{}
 	case err != nil:
-		return "", false, fmt.Errorf("levelfile: %w", err)
-	case info.IsDir():
-		return "", false, fmt.Errorf("levelfile: %s is a directory: name the file in it that has the levels", w.path)
-	case !info.Mode().IsRegular():
-		return "", false, fmt.Errorf("levelfile: %s is not an ordinary file (%v)", w.path, info.Mode().Type())
+		return reading{fault: "levelfile: " + err.Error()}
 	}
-	f, err := os.Open(w.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", false, nil
-	}
+	return reading{text: text, there: true}
+}
+
+func readFile(path string) (string, error) {
+	// To open a pipe would wait for somebody to write in it.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return "", false, fmt.Errorf("levelfile: %w", err)
+		return "", err
 	}
 	defer f.Close()
-	body, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return "", false, fmt.Errorf("levelfile: %w", err)
-	case len(body) > maxSize:
-		return "", false, fmt.Errorf("levelfile: %s has over %d bytes: it should have lines like info and db=debug", w.path, maxSize)
+		return "", err
+	case info.IsDir():
+		return "", fmt.Errorf("%s is a directory: name the file in it that has the levels", path)
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("%s is not an ordinary file (%v)", path, info.Mode().Type())
 	}
-	return string(body), true, nil
+	body, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && len(body) > maxSize {
+		err = fmt.Errorf("%s has over %d bytes: it should have lines like info and db=debug", path, maxSize)
+	}
+	return string(body), err
 }

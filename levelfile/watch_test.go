@@ -165,6 +165,98 @@ func TestPolling(t *testing.T) {
 	becomes(t, levels, "debug")
 }
 
+// Other files of the directory change all the time.
+func TestABusyDirectory(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "levels")
+	levels := zapkafka.NewLevels(zap.InfoLevel)
+	watch(t, levels, path, &Options{Settle: 50 * time.Millisecond, Poll: time.Hour})
+	stop := make(chan struct{})
+	var busy sync.WaitGroup
+	busy.Add(1)
+	go func() {
+		defer busy.Done()
+		f, err := os.Create(filepath.Join(dir, "app.log"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer f.Close()
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				_, _ = f.WriteString("line\n")
+			}
+		}
+	}()
+	must(t, os.WriteFile(path, []byte("debug"), 0o600))
+	becomes(t, levels, "debug")
+	close(stop)
+	busy.Wait()
+}
+
+// Polls that come faster than a file settles do not keep it from being taken.
+func TestFastPolls(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "levels")
+	levels, f := zapkafka.NewLevels(zap.InfoLevel), &faults{}
+	watch(t, levels, path, &Options{ErrorHandler: f.handle, Settle: 50 * time.Millisecond, Poll: 5 * time.Millisecond})
+	must(t, os.WriteFile(path, []byte("debug"), 0o600))
+	becomes(t, levels, "debug")
+	must(t, os.Remove(path))
+	must(t, os.Mkdir(path, 0o700))
+	eventually(t, "a fault", func() bool { return strings.Contains(f.String(), "is a directory") })
+}
+
+// A file that is emptied, or written in two steps, is not taken in between.
+func TestHalfWrittenFiles(t *testing.T) {
+	levels, f, path := start(t, "warn,db=debug")
+	must(t, os.Truncate(path, 0))
+	eventually(t, "a fault", func() bool { return strings.Contains(f.String(), "has no level in it") })
+	if got := levels.String(); got != "warn,db=debug" {
+		t.Errorf("an empty file changed the levels to %s", got)
+	}
+	must(t, os.WriteFile(path, []byte("warn,db=debug"), 0o600))
+	must(t, levels.SetLevel(zap.FatalLevel))
+	must(t, os.WriteFile(path, []byte("error"), 0o600))
+	becomes(t, levels, "error")
+}
+
+// A file that comes back with what it had is taken again.
+func TestAFileThatComesBack(t *testing.T) {
+	levels, _, path := start(t, "warn")
+	must(t, levels.SetLevel(zap.DebugLevel))
+	must(t, os.Remove(path))
+	// That it was seen to be gone, nothing tells.
+	eventually(t, "it is taken", func() bool {
+		must(t, os.WriteFile(path, []byte("warn"), 0o600))
+		for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if levels.String() == "warn" {
+				return true
+			}
+		}
+		must(t, os.Remove(path))
+		for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		return false
+	})
+}
+
+// A pipe has nobody wait for it.
+func TestAPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "levels")
+	if err := makePipe(path); err != nil {
+		t.Skipf("no pipe can be made here: %v", err)
+	}
+	if _, err := Watch(zapkafka.NewLevels(zap.InfoLevel), path, nil); err == nil || !strings.Contains(err.Error(), "not an ordinary file") {
+		t.Errorf("%v", err)
+	}
+}
+
 // Levels set by other means hold until the file changes.
 func TestOtherChanges(t *testing.T) {
 	levels, _, path := start(t, "warn")

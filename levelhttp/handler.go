@@ -1,7 +1,7 @@
 // Package levelhttp serves the levels of a running program over HTTP.
 //
-// It takes what the handler of zap's AtomicLevel takes, and names and times
-// beside it:
+// It takes what the handler of zap's AtomicLevel is documented to take, and names
+// and times beside it:
 //
 //	curl localhost:8080/log/level
 //	curl -X PUT localhost:8080/log/level -d level=debug
@@ -10,11 +10,17 @@
 //
 // The handler lets in everybody who reaches it. Who can set the level to debug can
 // fill your topic and your disk, and who can set it to fatal can hide what he
-// does: put it on a port of its own on the loopback interface, or behind a check
-// of your own as in the example.
+// does: put it behind a check of your own, as in the example. A port on the loopback
+// interface keeps out other machines, but neither other users of this one nor web
+// pages that have their own name resolve to it.
+//
+// What zap's handler lets pass and this one does not are mistakes: members that it
+// does not know (a misspelt "for" would make a level stay), members given twice or
+// empty, something behind the JSON.
 package levelhttp
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +36,12 @@ import (
 	"github.com/zapkafka/zapkafka"
 )
 
-// maxBody is the longest body of a request in bytes.
+// Header is in the header of every answer, so that a client knows that names and
+// times are understood: zap's own handler would set the level of all for
+// {"level":"debug","logger":"db"}.
+const Header = "Zapkafka-Levels"
+
+// maxBody is the longest body, and query, of a request in bytes.
 const maxBody = 4 << 10
 
 // State is the body of an answer: the level of all, and those of names that have
@@ -51,7 +62,9 @@ type Setting struct {
 	Then string `json:"then,omitempty"`
 }
 
-// Change is the body of a PUT request.
+// Change is the body of a PUT request. Members that are empty are left out; a request
+// in which one is given and empty is refused, as it is a variable that was not set,
+// mostly.
 type Change struct {
 	// Level is the new level: debug, info, warn, error, dpanic, panic or fatal, in
 	// small letters or capitals.
@@ -77,7 +90,9 @@ type Error struct {
 // a form (application/x-www-form-urlencoded, in the body or in the query; the body
 // counts where both have one), and answers with the State after it. What is wrong
 // is answered with status 400 (413 for a body of over 4 KiB) and an [Error], and
-// changes nothing; unknown members are wrong. Other methods get 405.
+// changes nothing; unknown members are wrong. A query that has none of the members,
+// such as a token for somebody before this handler, is passed over. Other methods
+// get 405.
 //
 // The entry in the log about a change names the address that the request came
 // from, which may be that of a proxy.
@@ -93,6 +108,7 @@ func Handler(levels *zapkafka.Levels) http.Handler {
 type handler struct{ levels *zapkafka.Levels }
 
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set(Header, "1")
 	switch r.Method {
 	case http.MethodGet:
 	case http.MethodPut:
@@ -173,11 +189,11 @@ func (h handler) change(c Change, from string) error {
 	}
 	var err error
 	if do.Level, err = zapcore.ParseLevel(c.Level); err != nil {
-		return fmt.Errorf("%q is not a level: use debug, info, warn, error, dpanic, panic or fatal", c.Level)
+		return fmt.Errorf("%.100q is not a level: use debug, info, warn, error, dpanic, panic or fatal", c.Level)
 	}
 	if c.For != "" {
 		if do.For, err = time.ParseDuration(c.For); err != nil || do.For <= 0 {
-			return fmt.Errorf("%q is not a time for a level to last: use one above 0, such as 10m or 1h30m", c.For)
+			return fmt.Errorf("%.100q is not a time for a level to last: use one above 0, such as 10m or 1h30m", c.For)
 		}
 	}
 	return h.levels.Change(do)
@@ -185,25 +201,55 @@ func (h handler) change(c Change, from string) error {
 
 // readChange reads the body, or the query, of a request.
 func readChange(w http.ResponseWriter, r *http.Request) (Change, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		return Change{}, fmt.Errorf("the body cannot be read (the most are %d bytes): %w", maxBody, err)
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+			return Change{}, fmt.Errorf("the body cannot be read (the most are %d bytes): %w", maxBody, err)
+		}
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		kind = ""
 	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := readQuery(r.URL.RawQuery)
 	if err != nil {
-		return Change{}, fmt.Errorf("the query cannot be read: %w", err)
+		return Change{}, err
 	}
-	if kind == "application/x-www-form-urlencoded" || len(body) == 0 && len(query) > 0 {
+	if kind == formType || len(body) == 0 && len(query) > 0 {
 		return readForm(string(body), query)
 	}
 	if len(query) > 0 {
-		return Change{}, errors.New("there is a query beside the JSON: put all of it into one of them")
+		return Change{}, errors.New("there are members in the query beside the JSON: put all of them into one of the two")
 	}
-	return readJSON(string(body))
+	members, err := readJSON(body)
+	if err != nil {
+		return Change{}, err
+	}
+	return members.change()
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+// readQuery returns the query, if it is about a change.
+func readQuery(raw string) (url.Values, error) {
+	if len(raw) > maxBody {
+		return nil, fmt.Errorf("the query has %d bytes: the most is %d", len(raw), maxBody)
+	}
+	query, err := url.ParseQuery(raw)
+	for name := range query {
+		if isMember(name) {
+			if err != nil {
+				return nil, fmt.Errorf("the query cannot be read: %w", err)
+			}
+			return query, nil
+		}
+	}
+	return nil, nil
+}
+
+func isMember(name string) bool {
+	return name == "level" || name == "logger" || name == "for" || name == "reset"
 }
 
 // readForm reads members of the body, and of the query where it does not have them.
@@ -212,57 +258,102 @@ func readForm(body string, query url.Values) (Change, error) {
 	if err != nil {
 		return Change{}, fmt.Errorf("the form cannot be read: %w", err)
 	}
-	var c Change
 	for name, values := range query {
 		if _, there := form[name]; !there {
 			form[name] = values
 		}
 	}
+	m := members{}
 	for name, values := range form {
 		if len(values) != 1 {
-			return Change{}, fmt.Errorf("%s is given %d times: give it once", name, len(values))
+			return Change{}, twice(name)
 		}
-		switch value := values[0]; name {
-		case "level":
-			c.Level = value
-		case "logger":
-			c.Logger = value
-		case "for":
-			c.For = value
-		case "reset":
-			if value != "true" && value != "false" {
-				return Change{}, fmt.Errorf("reset is %q: use true or false", value)
+		m[name] = values[0]
+		if name == "reset" {
+			switch values[0] {
+			case "true":
+				m[name] = true
+			case "false":
+				m[name] = false
 			}
-			c.Reset = value == "true"
-		default:
-			return Change{}, unknown(name)
 		}
+	}
+	return m.change()
+}
+
+// members are those of a request: strings, but for reset.
+type members map[string]any
+
+func (m members) change() (Change, error) {
+	var c Change
+	for name, value := range m {
+		if name == "reset" {
+			is, ok := value.(bool)
+			if !ok {
+				return c, errors.New("reset must be true or false")
+			}
+			c.Reset = is
+			continue
+		}
+		to, example := (*string)(nil), ""
+		switch name {
+		case "level":
+			to, example = &c.Level, "debug"
+		case "logger":
+			to, example = &c.Logger, "db"
+		case "for":
+			to, example = &c.For, "10m"
+		default:
+			return c, fmt.Errorf("%.100q means nothing here: there are level, logger, for and reset", name)
+		}
+		text, ok := value.(string)
+		switch {
+		case !ok:
+			return c, fmt.Errorf("%s must be a string, such as %q", name, example)
+		case text == "":
+			return c, fmt.Errorf("%s is empty: give it, such as %q, or leave it out", name, example)
+		}
+		*to = text
 	}
 	return c, nil
 }
 
-func unknown(name string) error {
-	return fmt.Errorf("%q means nothing here: there are level, logger, for and reset", name)
-}
+func twice(name string) error { return fmt.Errorf("%.100q is given twice: give it once", name) }
 
-func readJSON(body string) (Change, error) {
-	dec := json.NewDecoder(strings.NewReader(body))
-	dec.DisallowUnknownFields()
-	var c Change
-	err := dec.Decode(&c)
-	var kind *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &kind) && kind.Field == "reset":
-		return c, errors.New("reset must be true or false")
-	case errors.As(err, &kind) && kind.Field != "":
-		return c, fmt.Errorf(`%s must be a string, such as "debug" for a level or "10m" for a time`, kind.Field)
-	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field "):
-		return c, fmt.Errorf("%s means nothing here: there are level, logger, for and reset", strings.TrimPrefix(err.Error(), "json: unknown field "))
-	case err != nil:
-		return c, fmt.Errorf(`the body is not the JSON of a change, such as {"level":"debug"}: %w`, err)
+// readJSON reads one object. encoding/json would let the last of two members of the
+// same name count.
+func readJSON(body []byte) (members, error) {
+	fault := func(err error) error {
+		return fmt.Errorf(`the body is not the JSON of a change, such as {"level":"debug"}: %w`, err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if open, err := dec.Token(); err != nil {
+		return nil, fault(err)
+	} else if open != json.Delim('{') {
+		return nil, fault(errors.New("it is no object"))
+	}
+	m := members{}
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return nil, fault(err)
+		}
+		// As encoding/json, and so zap's handler, reads names.
+		name := strings.ToLower(fmt.Sprint(token))
+		if _, there := m[name]; there {
+			return nil, twice(name)
+		}
+		var value any
+		if err := dec.Decode(&value); err != nil {
+			return nil, fault(err)
+		}
+		m[name] = value
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, fault(err)
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return c, errors.New("there is something behind the JSON of the change: send one at a time")
+		return nil, errors.New("there is something behind the JSON of the change: send one at a time")
 	}
-	return c, nil
+	return m, nil
 }

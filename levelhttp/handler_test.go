@@ -42,6 +42,8 @@ func TestChanges(t *testing.T) {
 		{"?level=debug", form, "", "debug"},
 		{"?level=debug", form, "level=error", "error"},
 		{"?level=debug", "", "", "debug"},
+		{"", "", `{"Level":"debug"}`, "debug"},
+		{"?token=x&a=%zz", "", `{"level":"debug"}`, "debug"}, // somebody else's
 		// And beside it.
 		{"", "application/json; charset=utf-8", `{"level":"debug","logger":"db"}`, "info,db=debug"},
 		{"", form + "; charset=utf-8", "level=debug&logger=db.pool&for=1h", "info,db.pool=debug"},
@@ -64,6 +66,9 @@ func TestChanges(t *testing.T) {
 		if code != http.StatusOK || levels.String() != want {
 			t.Errorf("PUT %s %q %q: %d %s, levels %s, want %s", test.query, test.kind, test.body, code, got, levels, want)
 		}
+		if header.Get(levelhttp.Header) == "" {
+			t.Errorf("the answer does not say whose it is: %v", header)
+		}
 		if kind := header.Get("Content-Type"); !strings.HasPrefix(kind, "application/json") {
 			t.Errorf("the answer is of type %q", kind)
 		}
@@ -74,6 +79,20 @@ func TestChanges(t *testing.T) {
 		if err := json.Unmarshal([]byte(got), &zapsOwn); err != nil || zapsOwn.Level != levels.For("") {
 			t.Errorf("zap's clients cannot read %s: %v", got, err)
 		}
+	}
+}
+
+// As a program calls it that serves no real request.
+func TestNoBody(t *testing.T) {
+	levels := zapkafka.NewLevels(zap.InfoLevel)
+	r, err := http.NewRequest(http.MethodPut, "/?level=debug", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	levelhttp.Handler(levels).ServeHTTP(w, r)
+	if w.Code != http.StatusOK || levels.String() != "debug" {
+		t.Errorf("%d, levels %s", w.Code, levels)
 	}
 }
 
@@ -129,8 +148,16 @@ func TestBadInput(t *testing.T) {
 		{"", json, "", 400, "not the JSON"},
 		{"", json, "level=debug", 400, "not the JSON"},
 		{"", json, `{"level":"loud"}`, 400, `"loud" is not a level: use debug`},
-		{"", json, `{"level":""}`, 400, "level is missing"},
-		{"", json, `{"level":null}`, 400, "level is missing"},
+		{"", json, `{}`, 400, "level is missing"},
+		{"", json, `{"level":""}`, 400, "level is empty"},
+		{"", json, `{"level":null}`, 400, "level must be a string"},
+		{"", json, `{"level":"debug","logger":""}`, 400, "logger is empty"},
+		{"", json, `{"level":"debug","for":""}`, 400, "for is empty"},
+		{"", json, `{"level":"debug","Level":"info"}`, 400, "given twice"},
+		{"", json, `{"level":"debug","logger":"db","logger":"db"}`, 400, "given twice"},
+		{"", json, `{"level":"debug"`, 400, "not the JSON"},
+		{"", json, `{"level":}`, 400, "not the JSON"},
+		{"", form, "level=debug&logger=&for=", 400, "is empty"},
 		{"", json, `{"level":-1}`, 400, "level must be a string"},
 		{"", json, `{"level":"debug","for":600}`, 400, "for must be a string"},
 		{"", json, `{"level":"debug","for":"10"}`, 400, `"10" is not a time`},
@@ -144,13 +171,15 @@ func TestBadInput(t *testing.T) {
 		{"", json, `["debug"]`, 400, "not the JSON"},
 		{"", json, `{"reset":true,"level":"debug"}`, 400, "leave out level"},
 		{"", json, `{"reset":1}`, 400, "true or false"},
-		{"?logger=db", json, `{"level":"debug"}`, 400, "one of them"},
+		{"?logger=db", json, `{"level":"debug"}`, 400, "one of the two"},
 		{"", form, "", 400, "level is missing"},
-		{"", form, "level=debug&level=info", 400, "given 2 times"},
+		{"", form, "level=debug&level=info", 400, "given twice"},
 		{"", form, "level=debug&name=db", 400, `"name" means nothing`},
-		{"", form, "level=debug&reset=yes", 400, "use true or false"},
+		{"", form, "level=debug&reset=yes", 400, "true or false"},
+		{"?level=debug&duration=10m", form, "", 400, `"duration" means nothing`},
 		{"", form, "level=%zz", 400, "form cannot be read"},
-		{"?a=%zz", json, "{}", 400, "query cannot be read"},
+		{"?level=debug&a=%zz", form, "", 400, "query cannot be read"},
+		{"?level=" + strings.Repeat("%00", 2000), form, "", 400, "6006 bytes: the most is 4096"},
 		{"", json, `{"level":"debug"` + strings.Repeat(" ", 5000) + "}", 413, "4096 bytes"},
 	} {
 		levels := zapkafka.NewLevels(zap.InfoLevel)
