@@ -84,24 +84,6 @@ func ExampleNew() {
 	// {"level":"info","logtime":"2026-01-02T12:00:00.000Z","msg":"order placed","id":"4711","amount":9.5}
 }
 
-func ExampleLogger_SetLevel() {
-	logger := zapkafka.New(os.Stdout, zap.InfoLevel, plain...)
-	child := logger.Named("db")
-
-	child.Debug("not logged")
-	if err := logger.SetLevel(zap.DebugLevel); err != nil {
-		panic(err)
-	}
-	child.Debug("logged: the level holds for loggers made from it, too")
-
-	fmt.Println(logger.SetLevel(42))
-	fmt.Println(logger.Level())
-	// Output:
-	// {"level":"debug","logtime":"2026-01-02T12:00:00.000Z","logger":"db","msg":"logged: the level holds for loggers made from it, too"}
-	// zapkafka: 42 is not a level: use one from debug (-1) to fatal (5)
-	// debug
-}
-
 // Everything goes to Kafka and to the console.
 func ExampleTee() {
 	syncer, err := zapkafka.NewKafkaSyncer(kafka{}, "app-logs", zapcore.AddSync(os.Stderr), nil)

@@ -17,51 +17,22 @@ func checkLevel(level zapcore.Level) error {
 }
 
 // SetLevel changes the level of the logger and of all loggers that were made
-// from it by With, Named and WithOptions. It takes effect at once, on entries
-// logged from now on, and is safe for concurrent use. It fails, and changes
-// nothing, if level is none of zap's seven.
-func (l *Logger) SetLevel(level zapcore.Level) error {
-	if err := checkLevel(level); err != nil {
-		return err
-	}
-	l.level.SetLevel(level)
-	return nil
-}
+// from it by With, Named and WithOptions, except of those whose name has a level
+// of its own (see [Levels]). It takes effect at once, on entries logged from now
+// on, and is safe for concurrent use. The entry in the log about it is waited for, at
+// most 100 ms. It fails, and changes nothing, if level is none of zap's seven.
+func (l *Logger) SetLevel(level zapcore.Level) error { return l.levels.SetLevel(level) }
 
-// Level returns the level in force.
-func (l *Logger) Level() zapcore.Level { return l.level.Level() }
+// Level returns the level in force for names without one of their own.
+func (l *Logger) Level() zapcore.Level { return l.levels.For("") }
+
+// Levels returns the levels of the logger and of all loggers made from it: for
+// levels by name, levels that end by themselves, and what is in force.
+func (l *Logger) Levels() *Levels { return l.levels }
 
 // AtomicLevel returns the variable that holds the level, for code that expects
 // zap's own: it is a zapcore.LevelEnabler and an http.Handler, and shared with
-// the logger.
-func (l *Logger) AtomicLevel() zap.AtomicLevel { return l.level }
-
-// levelCore puts a level that can change in front of a core that has its own.
-type levelCore struct {
-	zapcore.Core
-	level zap.AtomicLevel
-}
-
-func (c *levelCore) Enabled(level zapcore.Level) bool {
-	return c.level.Enabled(level) && c.Core.Enabled(level)
-}
-
-// Level is the lowest level that gets through; zapcore.LevelOf asks for it.
-func (c *levelCore) Level() zapcore.Level {
-	own, inner := c.level.Level(), zapcore.LevelOf(c.Core)
-	if inner > own {
-		return inner
-	}
-	return own
-}
-
-func (c *levelCore) With(fields []zapcore.Field) zapcore.Core {
-	return &levelCore{Core: c.Core.With(fields), level: c.level}
-}
-
-func (c *levelCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if !c.level.Enabled(e.Level) {
-		return ce
-	}
-	return c.Core.Check(e, ce)
-}
+// the logger. It knows nothing of names, ends a temporary level, and leaves an entry
+// in the log only when [Levels] comes across the change; those, and the package
+// levelhttp, do better.
+func (l *Logger) AtomicLevel() zap.AtomicLevel { return l.levels.base }

@@ -18,7 +18,7 @@ import (
 // logger.Sync()` and the end of the process.
 type Logger struct {
 	*zap.Logger
-	level zap.AtomicLevel
+	levels *Levels
 }
 
 // New returns a Logger that writes JSON to w: zap's production keys, the time
@@ -32,19 +32,18 @@ type Logger struct {
 // with it and use [NewWithCore].) A nil w panics.
 // A level that is none of zap's seven is taken as Info.
 //
-// opts are applied last and may undo any of this: zap.WithCaller(false) switches
-// the caller off, zap.AddStacktrace(zapcore.FatalLevel+1) the stack traces,
-// zap.WrapCore brings sampling back.
+// opts may undo any of this: zap.WithCaller(false) switches the caller off,
+// zap.AddStacktrace(zapcore.FatalLevel+1) the stack traces, zap.WrapCore brings
+// sampling back. The Logger's [Levels] are around whatever they make of the core.
 func New(w io.Writer, level zapcore.Level, opts ...zap.Option) *Logger {
 	if isNil(w) {
 		panic("zapkafka: New: the writer is nil: pass a *KafkaSyncer, os.Stderr or any other io.Writer")
 	}
-	atomic := newAtomicLevel(level)
 	enc := zapcore.NewJSONEncoder(NewEncoderConfig())
 	if syncer, ok := w.(*KafkaSyncer); ok {
-		return newLogger(NewCore(enc, syncer, atomic), atomic, opts)
+		return newLogger(NewCore(enc, syncer, zapcore.DebugLevel), level, opts)
 	}
-	return newLogger(zapcore.NewCore(enc, writeSyncer(w), atomic), atomic, opts)
+	return newLogger(zapcore.NewCore(enc, writeSyncer(w), zapcore.DebugLevel), level, opts)
 }
 
 // NewWithCore returns a Logger around a core of one's own: another encoder
@@ -56,18 +55,11 @@ func NewWithCore(core zapcore.Core, level zapcore.Level, opts ...zap.Option) *Lo
 	if isNil(core) {
 		panic("zapkafka: NewWithCore: the core is nil: make one with zapcore.NewCore")
 	}
-	atomic := newAtomicLevel(level)
-	return newLogger(&levelCore{Core: core, level: atomic}, atomic, opts)
+	return newLogger(core, level, opts)
 }
 
-func newAtomicLevel(level zapcore.Level) zap.AtomicLevel {
-	if checkLevel(level) != nil {
-		level = zapcore.InfoLevel
-	}
-	return zap.NewAtomicLevelAt(level)
-}
-
-func newLogger(core zapcore.Core, level zap.AtomicLevel, opts []zap.Option) *Logger {
+func newLogger(core zapcore.Core, level zapcore.Level, opts []zap.Option) *Logger {
+	levels := NewLevels(level)
 	all := append([]zap.Option{
 		zap.AddCaller(),
 		zap.AddStacktrace(zapcore.ErrorLevel),
@@ -75,7 +67,7 @@ func newLogger(core zapcore.Core, level zap.AtomicLevel, opts []zap.Option) *Log
 		// the worst overload one for each call, from all goroutines.
 		zap.ErrorOutput(&limitedOutput{w: zapcore.Lock(os.Stderr)}),
 	}, opts...)
-	return &Logger{Logger: zap.New(core, all...), level: level}
+	return &Logger{Logger: zap.New(core, append(all, levels.Option())...), levels: levels}
 }
 
 // NewEncoderConfig returns the configuration of the JSON that [New] writes, for

@@ -122,7 +122,7 @@ func TestNewWithCore(t *testing.T) {
 	_ = logger.SetLevel(zap.DebugLevel)
 	logger.Debug("the core's own level holds too")
 	logger.Info("now")
-	if got := buf.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "yes") || !strings.Contains(got, "now") {
+	if got := buf.String(); strings.Count(got, "\n") != 3 || !strings.Contains(got, "yes") || !strings.Contains(got, "now") || !strings.Contains(got, "log level changed") {
 		t.Errorf("got %q", got)
 	}
 	if got := zapcore.LevelOf(logger.Core()); got != zap.InfoLevel {

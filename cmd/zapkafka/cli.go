@@ -23,6 +23,7 @@ type cli struct {
 	Verify  verifyCommand  `cmd:"" help:"Read all of fallback directories and name what is damaged."`
 	Replay  replayCommand  `cmd:"" help:"Send what is in fallback directories to Kafka."`
 	Tail    tailCommand    `cmd:"" help:"Print the entries of a topic as they come."`
+	Level   levelCommand   `cmd:"" help:"Show and change the levels of a running program."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }
 
@@ -70,7 +71,7 @@ func wrongCall(err error) error {
 	help := "zapkafka --help"
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
-		help = "zapkafka " + parse.Context.Selected().Name + " --help"
+		help = "zapkafka " + parse.Context.Selected().Path() + " --help"
 	}
 	return badUsage("%w (%s shows how to call it)", err, help)
 }

@@ -6,6 +6,7 @@
 //	zapkafka verify    reads all of it and names what is damaged
 //	zapkafka replay    sends what is in it to Kafka
 //	zapkafka tail      prints the entries of a topic
+//	zapkafka level     shows and changes the levels of a running program
 //	zapkafka version   says which version this is
 //
 // Each has a --help. The exit status is 0 if all is well, 1 if something is

@@ -29,7 +29,7 @@ func TestVersion(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{{}, {"--help"}} {
-		want(t, exitWell, args, "inspect", "verify", "replay", "tail", "demo", "version")
+		want(t, exitWell, args, "inspect", "verify", "replay", "tail", "demo", "level", "version")
 	}
 	for _, command := range []string{"inspect", "verify", "replay", "tail", "demo"} {
 		want(t, exitWell, []string{command, "--help"}, "  zapkafka "+command, "exit status")
