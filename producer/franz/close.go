@@ -2,6 +2,7 @@ package franz
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -77,6 +78,9 @@ func (p *Producer) closeClient(ctx context.Context, client *kgo.Client) error {
 		case <-ended:
 			ended, grace = nil, time.After(closeGrace)
 		case <-grace:
+			if p.inflight.Load() == 0 {
+				return errors.New("franz: the time was over before the client had closed: its connections end later")
+			}
 			return fmt.Errorf("franz: the time was over before the client had reported all it gave up: %d records come late (many at once do, or a hook that blocks)", p.inflight.Load())
 		}
 	}
