@@ -105,6 +105,9 @@ func startSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, 
 	if s.file.keepsMeta() {
 		q.rejected = s.rejectedEnvelope
 	}
+	if dir, ok := s.file.(directory); ok {
+		dir.tell(r, true)
+	}
 	s.fsync = newFsyncer(s.file, r)
 	s.shutdown.done = make(chan struct{})
 	stop, cancel := context.WithCancel(context.Background())

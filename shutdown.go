@@ -148,6 +148,9 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 	<-s.watcher.done // it never waits for anything
 	close(s.notifier.stop)
 	join(s.notifier.done, last.Add(reportGrace), "OnStateChange has not returned: its goroutine is left behind")
+	if dir, ok := s.file.(directory); ok {
+		dir.tell(s.reporter, false)
+	}
 	close(s.reporter.stop)
 	join(s.reporter.done, last.Add(reportGrace), "the error handler has not returned: its goroutine is left behind")
 	if err := errors.Join(errs...); err != nil {
