@@ -235,7 +235,9 @@ func (w *fallbackWriter) addEntry(b *spool.Batch, c *chunk, i int, duplicate boo
 	line := c.line(i)
 	m := &noMeta
 	if d := c.detail(i); d != nil {
-		m = &d.meta
+		own := d.meta
+		own.headers = c.headersOf(d)
+		m = &own
 	}
 	plain := standsPlain(w.file, m, line[:len(line)-1])
 	switch {
