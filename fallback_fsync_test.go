@@ -23,7 +23,7 @@ func countedFsyncs(t *testing.T, after time.Duration, fail func() error) (*Fallb
 	t.Helper()
 	f := mustOpenFallback(t, t.TempDir(), &FallbackOptions{FsyncAfter: after})
 	n := &atomic.Int64{}
-	real := f.fsync
+	fsync := f.fsync
 	f.fsync = func() error { // nothing was written yet, so nobody looks
 		defer n.Add(1)
 		if fail != nil {
@@ -31,7 +31,7 @@ func countedFsyncs(t *testing.T, after time.Duration, fail func() error) (*Fallb
 				return err
 			}
 		}
-		return real()
+		return fsync()
 	}
 	return f, n
 }

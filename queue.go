@@ -39,6 +39,7 @@ type queue struct {
 	linger       time.Duration
 	delivery     time.Duration
 	maxWait      time.Duration // 0: never wait
+	instance     uint64        // for the ids of entries; 0: they have none
 	alloc        allocator
 	onFree       func(text []byte) // for tests: sees memory that nobody may read any more
 
@@ -166,6 +167,14 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 		wakeHealth:   make(chan struct{}, 1),
 		wakeNotify:   make(chan struct{}, 1),
 	}
+	if o.IDHeader {
+		instance, err := drawInstance()
+		if err != nil {
+			return nil, err
+		}
+		q.instance = instance
+		q.recordCost += idCost
+	}
 	q.replay = newReplayShare(q.limit, q.share, q.recordCost)
 	if cost := q.replayCost(); q.replay.most < cost {
 		q.replay.most = cost // with a small bound, or a client that needs much
@@ -191,6 +200,9 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 	q.reserve = q.extraCost(q.chunkRecords, arenaBytes)
 	if extra := q.extraCost(1, q.maxEntry); extra > q.reserve {
 		q.reserve = extra
+	}
+	if q.instance != 0 {
+		q.reserve += int64(q.chunkRecords) * headerSize // see clientCost
 	}
 	// The producer's part may be exceeded by one chunk that would never fit
 	// into it.

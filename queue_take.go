@@ -62,7 +62,12 @@ func (q *queue) takeForProducer(now time.Time) (*chunk, time.Duration) {
 
 // clientCost is what a waiting chunk costs while it is with the producer.
 func (q *queue) clientCost(c *chunk) int64 {
-	return c.mem.cost() + q.extraCost(c.entries()-c.from, c.used)
+	cost := c.mem.cost() + q.extraCost(c.entries()-c.from, c.used)
+	if q.instance != 0 {
+		// Beside an id, the entries' own headers stand a second time.
+		cost += int64(len(c.mem.headers)) * headerSize
+	}
+	return cost
 }
 
 // lingerLocked is how long the open chunk may still wait for more entries.
@@ -117,6 +122,9 @@ func (c *chunk) makeRecords(topic string) {
 		}
 		r.owner = c
 		r.state.Store(undecided | heldBit)
+	}
+	if c.q.instance != 0 {
+		c.addIDs(records)
 	}
 	c.counts.Store(uint64(len(records))*unsettledOne + uint64(len(records)))
 	c.records = records

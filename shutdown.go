@@ -203,7 +203,7 @@ func receiveUntil(closed <-chan error, end time.Time) error {
 // The write itself runs on a goroutine, because a disk that hangs must not keep
 // the caller. There is never more than one such goroutine: it has the turn.
 func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
-	s.q.acceptClosed()
+	id := s.q.acceptClosed()
 	wait := s.o.MaxWait
 	if wait <= 0 {
 		wait = defaultMaxWait
@@ -220,10 +220,11 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 		value = line[:n-1]
 	}
 	oversize := len(value) > s.o.MaxEntryBytes
-	text, cut := s.lineFor(m, value, oversize)
+	text, cut := s.lineFor(m, value, oversize, id)
 	result := make(chan error, 1)
 	go func() {
-		b := spool.Batch{Text: text, Ends: []uint32{uint32(len(text))}, First: time.Now(), Last: time.Now()}
+		b := spool.Batch{Text: text, Ends: []uint32{uint32(len(text))}, First: time.Now(), Last: time.Now(),
+			IDs: spool.IDs{Instance: id.Instance, Sequences: []uint64{id.Sequence}}}
 		write := s.file.appendBatch
 		if oversize {
 			write = s.file.rejectBatch
@@ -287,7 +288,7 @@ func (s *KafkaSyncer) takeTurn(end time.Time) bool {
 
 // lineFor copies an entry into what goes on file for it, and reports whether it
 // had to be cut.
-func (s *KafkaSyncer) lineFor(m *meta, value []byte, oversize bool) (line []byte, cut bool) {
+func (s *KafkaSyncer) lineFor(m *meta, value []byte, oversize bool, id spool.ID) (line []byte, cut bool) {
 	if oversize {
 		r := s.q.rejected(m, value, maxRejectBytes*3/2)
 		return r.append(make([]byte, 0, r.size)), r.cut
@@ -299,7 +300,9 @@ func (s *KafkaSyncer) lineFor(m *meta, value []byte, oversize bool) (line []byte
 	if withTime.time.IsZero() {
 		withTime.time = time.Now()
 	}
-	return spool.AppendEnvelope(nil, envelopeOf(s.file, &withTime, value)), false
+	e := envelopeOf(s.file, &withTime, value)
+	e.ID = id
+	return spool.AppendEnvelope(nil, e), false
 }
 
 // rejectedEnvelope plans the envelope of an entry that is too large, in at most
@@ -333,9 +336,11 @@ func (s *KafkaSyncer) lostAfterShutdown(why lostReason, err error) error {
 	return fmt.Errorf("%w, and the fallback failed: %w", ErrClosed, err)
 }
 
-// acceptClosed counts an entry that came after the queue was closed.
-func (q *queue) acceptClosed() {
+// acceptClosed counts an entry that came after the queue was closed, and returns
+// its id.
+func (q *queue) acceptClosed() spool.ID {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.accepted++
-	q.mu.Unlock()
+	return spool.ID{Instance: q.instance, Sequence: q.accepted}
 }
