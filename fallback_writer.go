@@ -178,6 +178,7 @@ func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 			c.q.counters.possiblyDuplicate.Add(1)
 		} else {
 			c.q.counters.lost[why].Add(1)
+			c.q.lastResort.take(r.Value)
 		}
 	}
 	refs := uint64(len(w.records))

@@ -3,6 +3,8 @@ package zapkafka
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"time"
 )
 
@@ -79,6 +81,16 @@ type Options struct {
 
 	// Replay is how entries in the fallback are sent to Kafka later.
 	Replay ReplayOptions
+
+	// LastResort gets entries that are lost: Kafka did not take them and the
+	// fallback could not. Each is one Write of one line, "zapkafka: lost: " and as
+	// much of the entry as was encoded, 4,000 bytes at most; ten of them in a
+	// second, then a line that says how many were not shown. They count as lost all
+	// the same. The Writes are made by a goroutine of the syncer's own, one at a
+	// time, and may block without holding up anything; what comes meanwhile is not
+	// shown. It must not lead back to the syncer. Default: standard error;
+	// io.Discard: none.
+	LastResort io.Writer
 
 	// ErrorHandler is told what goes wrong on the way, at most once in ten
 	// seconds for each kind of trouble. Default: a line on standard error.
@@ -177,6 +189,9 @@ func (o *Options) withDefaults() (*Options, error) {
 	}
 	if d.Replay.Rate == 0 {
 		d.Replay.Rate = defaultReplayRate
+	}
+	if d.LastResort == nil {
+		d.LastResort = os.Stderr
 	}
 	if d.ErrorHandler == nil {
 		d.ErrorHandler = stderrHandler

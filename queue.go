@@ -47,7 +47,8 @@ type queue struct {
 	// large, in at most room bytes.
 	rejected func(m *meta, value []byte, room int) rejectedLine
 
-	counters counters
+	lastResort *lastResort // is told of entries that are lost
+	counters   counters
 
 	// These have room for one signal: whoever gets it looks at everything.
 	wakeSender chan struct{}
@@ -160,6 +161,7 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 		delivery:     o.DeliveryTimeout,
 		maxWait:      o.MaxWait,
 		alloc:        newAllocator(),
+		lastResort:   newLastResort(o.LastResort),
 		rejected:     plainRejected,
 		wakeSender:   make(chan struct{}, 1),
 		wakeWriter:   make(chan struct{}, 1),

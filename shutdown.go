@@ -144,6 +144,7 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 		close(s.replayer.end)
 		join(s.replayer.done, last.Add(reportGrace/2), "a write to the fallback for the replay has not returned: its goroutine is left behind")
 	}
+	join(s.q.lastResort.end(), last.Add(reportGrace), "a write to LastResort has not returned: its goroutine is left behind")
 	close(s.watcher.stop)
 	<-s.watcher.done // it never waits for anything
 	close(s.notifier.stop)
@@ -213,7 +214,7 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 		end = time.Now() // nobody else waits for it
 	}
 	if !s.takeTurn(end) {
-		return 0, s.lostAfterShutdown(lostFallbackStuck, errFallbackStuck)
+		return 0, s.lostAfterShutdown(line, lostFallbackStuck, errFallbackStuck)
 	}
 	value := line
 	if n := len(line); n > 0 && line[n-1] == '\n' {
@@ -249,7 +250,7 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 	select {
 	case err := <-result:
 		if err != nil {
-			return 0, s.lostAfterShutdown(lostTo(err), err)
+			return 0, s.lostAfterShutdown(line, lostTo(err), err)
 		}
 		why := reasonClosed
 		if oversize {
@@ -259,7 +260,7 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 		return len(line), nil
 	case <-timer.C:
 		s.stuck.Store(true)
-		return 0, s.lostAfterShutdown(lostFallbackStuck, errFallbackStuck)
+		return 0, s.lostAfterShutdown(line, lostFallbackStuck, errFallbackStuck)
 	}
 }
 
@@ -331,8 +332,9 @@ func (s *KafkaSyncer) rejectedEnvelope(m *meta, value []byte, room int) rejected
 	}}
 }
 
-func (s *KafkaSyncer) lostAfterShutdown(why lostReason, err error) error {
+func (s *KafkaSyncer) lostAfterShutdown(line []byte, why lostReason, err error) error {
 	s.q.counters.lost[why].Add(1)
+	s.q.lastResort.take(line)
 	return fmt.Errorf("%w, and the fallback failed: %w", ErrClosed, err)
 }
 
