@@ -109,6 +109,7 @@ func TestLastResortIsToldOfAllThatIsLost(t *testing.T) {
 func TestLastResortAfterAWriteThatHangs(t *testing.T) {
 	goOn := make(chan struct{})
 	f := &memoryFile{write: func(p []byte) (int, error) { <-goOn; return len(p), nil }}
+	var writers []<-chan struct{}
 	for name, handle := range map[string]func(*fakeProducer) func(context.Context, []*Record){
 		"with the client": func(p *fakeProducer) func(context.Context, []*Record) { return p.hold },
 		"refused":         func(*fakeProducer) func(context.Context, []*Record) { return refuse },
@@ -134,9 +135,12 @@ func TestLastResortAfterAWriteThatHangs(t *testing.T) {
 			t.Errorf("%s: %d lost, and shown are %q", name, lost, shown)
 		}
 		checkBalance(t, s.Stats())
-		defer waitUntil(s.writer.done, time.Now().Add(waitTime))
+		writers = append(writers, s.writer.done)
 	}
 	close(goOn)
+	for _, done := range writers {
+		waitUntil(done, time.Now().Add(waitTime))
+	}
 }
 
 // Ten in a second, then how many more there were.

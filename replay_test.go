@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -160,6 +161,9 @@ func newReplaySyncer(t testing.TB, p Producer, dir string, fo *FallbackOptions, 
 	}
 	if o.ErrorHandler == nil {
 		o.ErrorHandler = func(error) {}
+	}
+	if o.LastResort == nil {
+		o.LastResort = io.Discard
 	}
 	if o.MaxWait == 0 {
 		o.MaxWait = waitTime

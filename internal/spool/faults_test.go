@@ -38,7 +38,9 @@ type faultFS struct {
 	// fail, if it returns an error, is the answer to an operation ("open",
 	// "read", "truncate", "sync", "syncdir", "readdir", "remove", "write") on a
 	// file of that base name.
-	fail    func(op, name string) error
+	fail func(op, name string) error
+	// say, unless nil, changes what a write to a file of text says that it did.
+	say     func(n int, err error) (int, error)
 	writes  map[string]int   // calls by extension
 	synced  []string         // base names, in order
 	durable map[string]int64 // size at the last sync, by path
@@ -124,6 +126,12 @@ func (f *faultFile) WriteAt(p []byte, off int64) (int, error) {
 	m, err := f.file.WriteAt(p[:n], off)
 	if err == nil && n < len(p) {
 		err = &os.PathError{Op: "write", Path: f.name, Err: errNoSpace}
+	}
+	f.fs.mu.Lock()
+	say := f.fs.say
+	f.fs.mu.Unlock()
+	if say != nil && strings.HasSuffix(f.name, textExt) {
+		return say(m, err)
 	}
 	return m, err
 }
