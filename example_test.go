@@ -90,14 +90,13 @@ func Example_panic() {
 		defer close(ended)
 		defer func() { fmt.Println("the process would end here:", recover()) }() // for the sake of this example
 		defer logPanic()
-		var orders map[string]int
-		orders["7e3f9c1a"] = 3
+		panic("no such order")
 	}()
 	<-ended
 	fmt.Print(out.String())
 	// Output:
 	// the process would end here: panic
-	// {"level":"panic","logtime":"2026-01-02T12:00:00.000Z","msg":"panic","panic":"assignment to entry in nil map"}
+	// {"level":"panic","logtime":"2026-01-02T12:00:00.000Z","msg":"panic","panic":"no such order"}
 }
 
 // In a test, or without Kafka at all, a Logger writes to anything.

@@ -55,8 +55,7 @@ func (p *fileTopic) Produce(ctx context.Context, records []*Record) {
 func endForParent(how string) {
 	end, broker, _ := strings.Cut(how, "/")
 	dir := os.Getenv(endDir)
-	ended, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
+	ended, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	file, err := os.OpenFile(filepath.Join(dir, "topic"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	check(err)
 	fallback, err := OpenFallback(filepath.Join(dir, "fallback"), nil)
@@ -103,8 +102,9 @@ func endForParent(how string) {
 		<-ended.Done()
 		logger.Info("the end")
 		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
-		defer cancel()
-		check(errors.Join(syncer.Shutdown(ctx), fallback.Close()))
+		err := errors.Join(syncer.Shutdown(ctx), fallback.Close())
+		cancel()
+		check(err)
 		os.Exit(0)
 	}
 	select {} // until the other goroutine ends the process
