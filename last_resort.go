@@ -68,7 +68,9 @@ func (l *lastResort) takeAll(n int, entry func(i int) []byte) {
 		l.taken++
 		l.lines = append(l.lines, lastResortLine(entry(i)))
 	}
-	if l.idle == nil {
+	// After Shutdown there is no goroutine that waits for the end of the window:
+	// how many were withheld is told with the next line.
+	if l.idle == nil && (len(l.lines) > 0 || !isClosed(l.stop)) {
 		l.idle = make(chan struct{})
 		go l.run(l.idle)
 	}

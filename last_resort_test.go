@@ -169,6 +169,24 @@ func TestLastResortIsLimited(t *testing.T) {
 	}
 }
 
+// After Shutdown nobody waits for the end of a second, and still there are no more
+// lines in it.
+func TestLastResortIsLimitedAfterShutdown(t *testing.T) {
+	out := &memoryFile{}
+	l := newLastResort(out)
+	<-l.end()
+	l.mu.Lock()
+	l.begun = time.Now().Add(time.Hour) // a second that does not end
+	l.mu.Unlock()
+	for i := 0; i < 100; i++ {
+		l.take([]byte("entry"))
+		eventually(t, "the goroutine to end", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.idle == nil })
+	}
+	if shown, withheld := shownAndWithheld(t, out); len(shown) != lastResortLines || withheld != 0 || l.withheld != 90 {
+		t.Errorf("%d shown, %d told, %d withheld", len(shown), withheld, l.withheld)
+	}
+}
+
 func TestLastResortCutsLongEntries(t *testing.T) {
 	out := &memoryFile{}
 	l := newLastResort(out)
