@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/zapkafka/zapkafka/internal/spool"
+
+	"go.uber.org/zap/zapcore"
 )
 
 // TestBothSheets drives a syncer and its fallback directory through random
@@ -263,7 +266,7 @@ func oneLife(t *testing.T, m *moody, dir string, life int, last bool) Stats {
 	f := mustOpenFallback(t, dir, &FallbackOptions{SegmentBytes: 1 << 18})
 	o, err := (&Options{
 		BufferBytes: 8 << 20, SyncTimeout: 30 * time.Millisecond, MaxWait: waitTime, MaxEntryBytes: 100_000, IDHeader: true,
-		OutageAfter: time.Duration(10+m.intn(60)) * time.Millisecond, ErrorHandler: func(error) {},
+		OutageAfter: time.Duration(10+m.intn(60)) * time.Millisecond, LastResort: zapcore.AddSync(io.Discard), ErrorHandler: func(error) {},
 	}).withDefaults()
 	if err != nil {
 		t.Fatal(err)
