@@ -73,6 +73,32 @@ func Example() {
 	// fallback closed: <nil>
 }
 
+// A panic that nobody recovers ends the process, and of all deferred calls only
+// those of its own goroutine run. So a goroutine that may panic defers this: the
+// panic is logged with its stack, Panic syncs, and goes on as a panic.
+func Example_panic() {
+	var out bytes.Buffer // elsewhere: a KafkaSyncer
+	logger := zapkafka.New(&out, zap.InfoLevel, append(plain, zap.AddStacktrace(zapcore.FatalLevel))...)
+
+	logPanic := func() {
+		if r := recover(); r != nil {
+			logger.Panic("panic", zap.Any("panic", r)) // with the stack, by default
+		}
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer func() { fmt.Println("the process would end here:", recover()) }() // for the sake of this example
+		defer logPanic()
+		panic("no such order")
+	}()
+	<-ended
+	fmt.Print(out.String())
+	// Output:
+	// the process would end here: panic
+	// {"level":"panic","logtime":"2026-01-02T12:00:00.000Z","msg":"panic","panic":"no such order"}
+}
+
 // In a test, or without Kafka at all, a Logger writes to anything.
 func ExampleNew() {
 	var buf bytes.Buffer

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -242,6 +243,9 @@ func newTestSyncer(t testing.TB, p Producer, f *memoryFile, o *Options) *KafkaSy
 	}
 	if o.ErrorHandler == nil {
 		o.ErrorHandler = func(error) {}
+	}
+	if o.LastResort == nil {
+		o.LastResort = io.Discard
 	}
 	if o.MaxWait == 0 {
 		o.MaxWait = waitTime // 100 ms are over soon on a busy machine under -race

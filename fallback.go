@@ -44,6 +44,17 @@ type FallbackOptions struct {
 	// begins another. With KeepNewest it is at most a sixteenth of MaxBytes. Zero:
 	// 64 MiB. Negative: an error.
 	SegmentBytes int64
+
+	// FsyncAfter is how long what was written may wait for an fsync, which makes
+	// it survive a crash of the machine; the end of the process alone it survives
+	// from the moment in which it was written. The fsync is made beside the writes,
+	// which do not wait for it: what is written during one is in the next, so with
+	// [FsyncAtOnce] they follow each other as fast as the disk can, while something
+	// is written. One that fails is counted (FallbackStats.FailedFsyncs), reported
+	// to Options.ErrorHandler of the syncers that use the Fallback, and an error
+	// of the next Sync. Zero: only Sync, which a KafkaSyncer's Sync and Shutdown
+	// call, and Close make one. Negative: an error.
+	FsyncAfter time.Duration
 }
 
 // Fallback is a directory for entries that did not reach Kafka: plain text
@@ -57,8 +68,21 @@ type Fallback struct {
 	dir   string
 	spool *spool.Spool
 	now   func() time.Time
+	fsync func() error // spool.Sync
+	timed *timedFsync  // nil: none
 
-	oversize atomic.Uint64
+	oversize     atomic.Uint64
+	failedFsyncs atomic.Uint64
+
+	closeOnce sync.Once
+	closeErr  error // set in closeOnce
+
+	// syncMu is held for the time of an fsync.
+	syncMu sync.Mutex
+	untold error // of an fsync by time, for the next Sync; guarded by syncMu
+
+	reportersMu sync.Mutex
+	reporters   map[*reporter]bool // of the syncers that use the Fallback; guarded by reportersMu
 
 	// appended has room for one signal: there is more to replay.
 	appended chan struct{}
@@ -112,6 +136,9 @@ type FallbackStats struct {
 	// Oversize is the number of entries written to the rejected file at once,
 	// because they are over Options.MaxEntryBytes.
 	Oversize uint64
+	// FailedFsyncs is the number of fsyncs that failed: what was written before
+	// such a one may not survive a crash of the machine.
+	FailedFsyncs uint64
 	// Uncounted is the number of files of earlier processes whose entries are not
 	// in Inherited and OnFile yet: they have no index and are long. Replay counts
 	// each when it comes to it.
@@ -147,6 +174,9 @@ func OpenFallback(dir string, o *FallbackOptions) (*Fallback, error) {
 		if o.SegmentBytes < 0 {
 			return nil, fmt.Errorf("zapkafka: open fallback: SegmentBytes is %d, but must be 0 for the default of 64 MiB, or positive", o.SegmentBytes)
 		}
+		if o.FsyncAfter < 0 {
+			return nil, fmt.Errorf("zapkafka: open fallback: FsyncAfter is %v, but must be 0 for none but those of Sync, or positive", o.FsyncAfter)
+		}
 		if o.MaxBytes != 0 {
 			so.MaxBytes = o.MaxBytes
 		}
@@ -156,7 +186,12 @@ func OpenFallback(dir string, o *FallbackOptions) (*Fallback, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zapkafka: %w", err) // names the directory and what to do
 	}
-	return &Fallback{dir: s.Dir(), spool: s, now: time.Now, appended: make(chan struct{}, 1), replaying: make(chan struct{}, 1)}, nil
+	f := &Fallback{dir: s.Dir(), spool: s, now: time.Now, fsync: s.Sync, appended: make(chan struct{}, 1), replaying: make(chan struct{}, 1)}
+	if o != nil && o.FsyncAfter > 0 {
+		f.timed = newTimedFsync(o.FsyncAfter, f.syncByTime)
+		go f.timed.run()
+	}
+	return f, nil
 }
 
 // Write puts one encoded entry on file, with one system call for the entry and
@@ -206,15 +241,6 @@ func (f *Fallback) appendLine(text []byte) (int, error) {
 	return f.appendBatch(spool.Batch{Text: text, Ends: f.ends[:], First: now, Last: now})
 }
 
-// Sync makes all that was written before survive a crash of the machine
-// (fsync of files and directory). It waits for the disk; writes go on
-// meanwhile. After Close, which syncs, it does nothing.
-func (f *Fallback) Sync() error { return f.spool.Sync() }
-
-// Close syncs, closes the files and gives the directory up. It waits for writes
-// that are under way and for the disk. Further calls return what the first did.
-func (f *Fallback) Close() error { return f.spool.Close() }
-
 // Dir is the directory that the files are in: the one that OpenFallback was
 // given, or a subdirectory of it.
 func (f *Fallback) Dir() string { return f.dir }
@@ -225,7 +251,7 @@ func (f *Fallback) Stats() FallbackStats {
 	return FallbackStats{
 		Inherited: st.Inherited, Stored: st.Stored,
 		Replayed: st.Replayed, Rejected: st.Rejected, Quarantined: st.Quarantined, Evicted: st.Evicted, OnFile: st.OnFile,
-		Oversize: f.oversize.Load(), Uncounted: st.Uncounted, Unindexed: st.Unindexed, Bytes: st.Bytes, Oldest: st.Oldest,
+		Oversize: f.oversize.Load(), FailedFsyncs: f.failedFsyncs.Load(), Uncounted: st.Uncounted, Unindexed: st.Unindexed, Bytes: st.Bytes, Oldest: st.Oldest,
 	}
 }
 
@@ -235,6 +261,7 @@ func (f *Fallback) appendBatch(b spool.Batch) (entries int, err error) {
 	entries, err = f.spool.Append(b)
 	if entries > 0 {
 		wake(f.appended)
+		f.wrote()
 	}
 	return entries, err
 }
@@ -244,6 +271,9 @@ func (f *Fallback) appendBatch(b spool.Batch) (entries int, err error) {
 func (f *Fallback) rejectBatch(b spool.Batch) (entries int, err error) {
 	entries, err = f.spool.Reject(b)
 	f.oversize.Add(uint64(entries))
+	if entries > 0 {
+		f.wrote()
+	}
 	return entries, err
 }
 

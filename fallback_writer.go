@@ -24,6 +24,7 @@ type fallbackWriter struct {
 	// scratch for batches that are not a chunk as it stands
 	text    []byte
 	ends    []uint32
+	ids     []uint64
 	records []*Record
 }
 
@@ -68,6 +69,7 @@ func (w *fallbackWriter) writeWhole(c *chunk, why reason) {
 		n, err = w.append(spool.Batch{
 			Text: c.mem.text[:c.used], Ends: c.mem.ends,
 			First: c.timeOf(0), Last: c.timeOf(c.entries() - 1),
+			IDs: w.idsOf(c),
 		})
 	} else {
 		b := w.newBatch(c)
@@ -176,6 +178,7 @@ func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 			c.q.counters.possiblyDuplicate.Add(1)
 		} else {
 			c.q.counters.lost[why].Add(1)
+			c.q.lastResort.take(r.Value)
 		}
 	}
 	refs := uint64(len(w.records))
@@ -227,7 +230,21 @@ func (w *fallbackWriter) newBatch(c *chunk) spool.Batch {
 	if cap(w.text) > 4*arenaBytes {
 		w.text = nil // one huge entry shall not be kept for ever
 	}
-	return spool.Batch{Text: w.text[:0], Ends: w.ends[:0], First: c.opened, Last: c.opened}
+	return spool.Batch{
+		Text: w.text[:0], Ends: w.ends[:0], First: c.opened, Last: c.opened,
+		IDs: spool.IDs{Instance: c.q.instance, Sequences: w.ids[:0]},
+	}
+}
+
+// idsOf returns the ids of all entries of c.
+func (w *fallbackWriter) idsOf(c *chunk) spool.IDs {
+	w.ids = w.ids[:0]
+	if c.q.instance != 0 {
+		for i := 0; i < c.entries(); i++ {
+			w.ids = append(w.ids, c.idOf(i).Sequence)
+		}
+	}
+	return spool.IDs{Instance: c.q.instance, Sequences: w.ids}
 }
 
 // addEntry appends entry i of c to the batch, in an envelope where it needs one.
@@ -235,7 +252,13 @@ func (w *fallbackWriter) addEntry(b *spool.Batch, c *chunk, i int, duplicate boo
 	line := c.line(i)
 	m := &noMeta
 	if d := c.detail(i); d != nil {
-		m = &d.meta
+		own := d.meta
+		own.headers = c.headersOf(d)
+		m = &own
+	}
+	if c.q.instance != 0 {
+		b.IDs.Sequences = append(b.IDs.Sequences, c.idOf(i).Sequence)
+		w.ids = b.IDs.Sequences
 	}
 	plain := standsPlain(w.file, m, line[:len(line)-1])
 	switch {
@@ -303,5 +326,7 @@ func (w *fallbackWriter) envelope(c *chunk, i int) spool.Envelope {
 		m.headers = c.headersOf(d)
 	}
 	m.time = c.timeOf(i)
-	return envelopeOf(w.file, &m, line[:len(line)-1])
+	e := envelopeOf(w.file, &m, line[:len(line)-1])
+	e.ID = c.idOf(i)
+	return e
 }

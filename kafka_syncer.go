@@ -17,7 +17,7 @@ import (
 // fallback. A Write is a copy into memory and never waits for Kafka.
 //
 // It is safe for concurrent use. It runs up to seven goroutines of its own until
-// Shutdown or Close.
+// Shutdown or Close, and one more while it writes to Options.LastResort.
 type KafkaSyncer struct {
 	q        *queue
 	o        *Options
@@ -105,6 +105,9 @@ func startSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, 
 	if s.file.keepsMeta() {
 		q.rejected = s.rejectedEnvelope
 	}
+	if dir, ok := s.file.(directory); ok {
+		dir.tell(r, true)
+	}
 	s.fsync = newFsyncer(s.file, r)
 	s.shutdown.done = make(chan struct{})
 	stop, cancel := context.WithCancel(context.Background())
@@ -152,6 +155,7 @@ func (s *KafkaSyncer) write(m *meta, line []byte) (int, error) {
 		return s.writeAfterShutdown(m, line)
 	default:
 		s.reporter.report("lost", err)
+		s.q.lastResort.take(line)
 		return 0, err
 	}
 }

@@ -3,6 +3,8 @@ package zapkafka
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"time"
 )
 
@@ -66,8 +68,29 @@ type Options struct {
 	// out. Default: none.
 	OnStateChange func(state State, since time.Time)
 
+	// IDHeader gives each record a header "id", by which a consumer removes
+	// doubles: records with the same id are the same entry. It is a number drawn
+	// when the syncer was made, in 16 hexadecimal digits, a hyphen, and the entry's
+	// number with the syncer in decimal. A [Fallback] keeps it, so the replay sends
+	// it too, also in a later process and without this option. It is not known,
+	// and left out, for entries of a Fallback that were written to it directly, and
+	// for those of which no index says anything (FallbackStats.Unindexed). The cost
+	// is about 120 bytes of the bound for each record that is with the producer, and
+	// two bytes an entry on file. Default: no such header.
+	IDHeader bool
+
 	// Replay is how entries in the fallback are sent to Kafka later.
 	Replay ReplayOptions
+
+	// LastResort gets entries that are lost: Kafka did not take them and the
+	// fallback could not. Each is one Write of one line, "zapkafka: lost: " and as
+	// much of the entry as was encoded, 4,000 bytes at most; ten of them in a
+	// second, then a line that says how many were not shown. They count as lost all
+	// the same. The Writes are made by a goroutine of the syncer's own, one at a
+	// time, and may block without holding up anything; what comes meanwhile is not
+	// shown. It must not lead back to the syncer. Default: standard error;
+	// io.Discard: none.
+	LastResort io.Writer
 
 	// ErrorHandler is told what goes wrong on the way, at most once in ten
 	// seconds for each kind of trouble. Default: a line on standard error.
@@ -80,10 +103,11 @@ type Options struct {
 // died. The zero value is a good one.
 //
 // Replay begins by itself, oldest entries first, behind what is logged at the
-// moment. A replayed record has the topic, key and headers of its entry, and
-// beside them a header "replayed" with the time at which the entry was logged
-// (RFC 3339, UTC; empty if it is not known), and, if Kafka may have the entry
-// already, a header "possibly-duplicate" with "true".
+// moment. A replayed record has the topic, key, headers and id (see
+// Options.IDHeader) of its entry, and beside them a header "replayed" with the
+// time at which the entry was logged (RFC 3339, UTC; empty if it is not known),
+// and, if Kafka may have the entry already, a header "possibly-duplicate" with
+// "true".
 type ReplayOptions struct {
 	// Rate is the most entries that are replayed in a second. Default 50,000;
 	// negative: none, entries stay on file.
@@ -165,6 +189,9 @@ func (o *Options) withDefaults() (*Options, error) {
 	}
 	if d.Replay.Rate == 0 {
 		d.Replay.Rate = defaultReplayRate
+	}
+	if d.LastResort == nil {
+		d.LastResort = os.Stderr
 	}
 	if d.ErrorHandler == nil {
 		d.ErrorHandler = stderrHandler

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"math/rand"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/zap/zapcore"
 )
 
 // entryWithID makes an entry that tells whether it was damaged on its way.
@@ -44,6 +47,7 @@ type chaos struct {
 	onFile   map[int]int
 	repeated uint64
 	wg       sync.WaitGroup
+	closed   bool
 }
 
 func (c *chaos) Start(Limits, ErrorHandler) (Overhead, error) {
@@ -100,9 +104,7 @@ func (c *chaos) Produce(ctx context.Context, records []*Record) {
 			later = append(later, r)
 		}
 	}
-	c.wg.Add(1)
-	go func() {
-		defer c.wg.Done()
+	report := func() {
 		for _, r := range later {
 			var err error
 			if c.intn(10) == 0 {
@@ -110,12 +112,30 @@ func (c *chaos) Produce(ctx context.Context, records []*Record) {
 			}
 			c.done(r, err)
 		}
+	}
+	// Close may come at any moment, and waits for those that were begun before it.
+	c.mu.Lock()
+	closed := c.closed
+	if !closed {
+		c.wg.Add(1)
+	}
+	c.mu.Unlock()
+	if closed {
+		report()
+		return
+	}
+	go func() {
+		defer c.wg.Done()
+		report()
 	}()
 }
 
 func (c *chaos) Flush(context.Context) {}
 
 func (c *chaos) Close(context.Context) error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
 	c.wg.Wait()
 	c.mu.Lock()
 	held := c.held
@@ -177,7 +197,7 @@ func oneChaosRun(t *testing.T, seed int64) {
 	c := &chaos{t: t, rng: rand.New(rand.NewSource(seed)), acked: map[int]int{}, onFile: map[int]int{}}
 	o, err := (&Options{
 		BufferBytes: 4 << 20, SyncTimeout: 20 * time.Millisecond, MaxWait: 20 * time.Millisecond,
-		MaxEntryBytes: 300_000, ErrorHandler: func(error) {},
+		MaxEntryBytes: 300_000, LastResort: zapcore.AddSync(io.Discard), ErrorHandler: func(error) {},
 	}).withDefaults()
 	if err != nil {
 		t.Fatal(err)

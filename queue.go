@@ -39,6 +39,7 @@ type queue struct {
 	linger       time.Duration
 	delivery     time.Duration
 	maxWait      time.Duration // 0: never wait
+	instance     uint64        // for the ids of entries; 0: they have none
 	alloc        allocator
 	onFree       func(text []byte) // for tests: sees memory that nobody may read any more
 
@@ -46,7 +47,8 @@ type queue struct {
 	// large, in at most room bytes.
 	rejected func(m *meta, value []byte, room int) rejectedLine
 
-	counters counters
+	lastResort *lastResort // is told of entries that are lost
+	counters   counters
 
 	// These have room for one signal: whoever gets it looks at everything.
 	wakeSender chan struct{}
@@ -159,12 +161,21 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 		delivery:     o.DeliveryTimeout,
 		maxWait:      o.MaxWait,
 		alloc:        newAllocator(),
+		lastResort:   newLastResort(o.LastResort),
 		rejected:     plainRejected,
 		wakeSender:   make(chan struct{}, 1),
 		wakeWriter:   make(chan struct{}, 1),
 		wakeReplay:   make(chan struct{}, 1),
 		wakeHealth:   make(chan struct{}, 1),
 		wakeNotify:   make(chan struct{}, 1),
+	}
+	if o.IDHeader {
+		instance, err := drawInstance()
+		if err != nil {
+			return nil, err
+		}
+		q.instance = instance
+		q.recordCost += idCost
 	}
 	q.replay = newReplayShare(q.limit, q.share, q.recordCost)
 	if cost := q.replayCost(); q.replay.most < cost {
@@ -191,6 +202,9 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 	q.reserve = q.extraCost(q.chunkRecords, arenaBytes)
 	if extra := q.extraCost(1, q.maxEntry); extra > q.reserve {
 		q.reserve = extra
+	}
+	if q.instance != 0 {
+		q.reserve += int64(q.chunkRecords) * headerSize // see clientCost
 	}
 	// The producer's part may be exceeded by one chunk that would never fit
 	// into it.

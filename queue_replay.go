@@ -27,8 +27,9 @@ const (
 	replayRecords = 1024
 	replayBytes   = 256 << 10
 	// pendingCost is what an entry costs from reading to its outcome, beside its
-	// bytes and its record: the entry, its place, its headers.
-	pendingCost = int64(unsafe.Sizeof(spool.Pending{})) + 2*headerSize + 64
+	// bytes and its record: the entry, its place, its headers. An id it may have
+	// from a syncer with other options.
+	pendingCost = int64(unsafe.Sizeof(spool.Pending{})) + 2*headerSize + 64 + idCost
 	// readingCost is what is held for reading as long as there is something to
 	// read: the text of one write, and its rows.
 	readingCost = 2*arenaBytes + 128<<10

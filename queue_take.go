@@ -62,7 +62,12 @@ func (q *queue) takeForProducer(now time.Time) (*chunk, time.Duration) {
 
 // clientCost is what a waiting chunk costs while it is with the producer.
 func (q *queue) clientCost(c *chunk) int64 {
-	return c.mem.cost() + q.extraCost(c.entries()-c.from, c.used)
+	cost := c.mem.cost() + q.extraCost(c.entries()-c.from, c.used)
+	if q.instance != 0 {
+		// Beside an id, the entries' own headers stand a second time.
+		cost += int64(len(c.mem.headers)) * headerSize
+	}
+	return cost
 }
 
 // lingerLocked is how long the open chunk may still wait for more entries.
@@ -117,6 +122,9 @@ func (c *chunk) makeRecords(topic string) {
 		}
 		r.owner = c
 		r.state.Store(undecided | heldBit)
+	}
+	if c.q.instance != 0 {
+		c.addIDs(records)
 	}
 	c.counts.Store(uint64(len(records))*unsettledOne + uint64(len(records)))
 	c.records = records
@@ -288,6 +296,7 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 		return
 	}
 	q.counters.lost[failed].Add(uint64(left))
+	q.lastResort.takeAll(left, func(i int) []byte { return c.line(c.from + n + i) })
 	c.state = chunkDone
 	q.chunkSettledLocked(c)
 	q.freeLocked(c)
@@ -475,6 +484,7 @@ func (q *queue) abandon() uint64 {
 			left := uint64(c.entries() - c.from)
 			n += left
 			q.counters.lost[lostFallbackStuck].Add(left)
+			q.lastResort.takeAll(int(left), func(i int) []byte { return c.line(c.from + i) })
 			written := c.state == chunkWriting
 			if c.state == chunkWaiting {
 				q.popWaitingLocked(c)
@@ -492,12 +502,17 @@ func (q *queue) abandon() uint64 {
 // abandonRecords counts every record of c without an outcome as lost.
 func (c *chunk) abandonRecords() uint64 {
 	n := uint64(0)
+	// The memory stays until we are through: a Done may come in between, and be
+	// the last.
+	c.counts.Add(1)
+	defer c.finish(0, 1)
 	for i := range c.records {
 		r := &c.records[i]
 		// One that is the fallback's keeps the memory: it may be inside the write
 		// that hangs. One that is undecided goes with its Done.
 		if s := r.state.Load(); s == heldBit && r.state.CompareAndSwap(s, heldBit|lost) || settleRecord(r, lost) {
 			c.q.counters.lost[lostFallbackStuck].Add(1)
+			c.q.lastResort.take(r.Value)
 			n++
 			c.finish(1, 0)
 		}

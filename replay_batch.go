@@ -92,11 +92,12 @@ var headerTrue = []byte("true")
 // makeRecords builds the records. They point to the entries.
 func (b *replayBatch) makeRecords(topic string, stamp time.Time) {
 	b.records = make([]Record, len(b.entries))
-	n := 2 * len(b.entries)
+	n := 3 * len(b.entries)
 	for i := range b.entries {
 		n += len(b.entries[i].Headers)
 	}
 	headers := make([]Header, 0, n)
+	var ids idTexts
 	var last time.Time
 	var came []byte // last as the header has it
 	for i := range b.records {
@@ -123,6 +124,12 @@ func (b *replayBatch) makeRecords(topic string, stamp time.Time) {
 		first := len(headers)
 		for _, h := range e.Headers {
 			headers = append(headers, Header(h))
+		}
+		if !e.ID.IsZero() {
+			if ids == nil {
+				ids = newIDTexts(len(b.records) - i)
+			}
+			headers = append(headers, ids.header(e.ID))
 		}
 		headers = append(headers, Header{Key: headerReplayed, Value: came})
 		if e.PossiblyDuplicate {

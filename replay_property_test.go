@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/zapkafka/zapkafka/internal/spool"
+
+	"go.uber.org/zap/zapcore"
 )
 
 // TestBothSheets drives a syncer and its fallback directory through random
@@ -46,6 +49,7 @@ type moody struct {
 	acked       map[int]int
 	ackedLive   map[int]int // of these, without the header of a replay
 	alone       map[int]bool
+	headers     map[int]string // the id header of each entry, which it has for ever
 	repeated    uint64
 	wg          sync.WaitGroup
 }
@@ -119,6 +123,14 @@ func (m *moody) report(records []*Record, err error) {
 		ids[i] = id
 		for _, h := range r.Headers {
 			replayed[i] = replayed[i] || h.Key == headerReplayed
+			if h.Key == headerID {
+				m.mu.Lock()
+				if was, ok := m.headers[id]; ok && was != string(h.Value) {
+					m.t.Errorf("entry %d has the ids %s and %s", id, was, h.Value)
+				}
+				m.headers[id] = string(h.Value)
+				m.mu.Unlock()
+			}
 		}
 		poisoned = poisoned || isPoison(id)
 	}
@@ -162,11 +174,11 @@ func (m *moody) Close(context.Context) error {
 func oneSheetsRun(t *testing.T, seed int64) {
 	dir := t.TempDir()
 	rng := rand.New(rand.NewSource(seed))
-	acked, ackedLive, alone := map[int]int{}, map[int]int{}, map[int]bool{}
+	acked, ackedLive, alone, headers := map[int]int{}, map[int]int{}, map[int]bool{}, map[int]string{}
 	var total Stats
 	const lives, writers, each = 4, 4, 1000
 	for life := 0; life < lives; life++ {
-		m := &moody{t: t, rng: rand.New(rand.NewSource(rng.Int63())), acked: acked, ackedLive: ackedLive, alone: alone}
+		m := &moody{t: t, rng: rand.New(rand.NewSource(rng.Int63())), acked: acked, ackedLive: ackedLive, alone: alone, headers: headers}
 		st := oneLife(t, m, dir, life, life == lives-1)
 		total.Accepted += st.Accepted
 		total.Acked += st.Acked
@@ -211,6 +223,13 @@ func oneSheetsRun(t *testing.T, seed int64) {
 		}
 		rejected[id] = true
 	}
+	entries := map[string]int{}
+	for id, header := range headers {
+		if other, ok := entries[header]; ok {
+			t.Errorf("entries %d and %d have the id %s", id, other, header)
+		}
+		entries[header] = id
+	}
 	nowhere, live := uint64(0), uint64(0)
 	for id := 0; id < lives*writers*each; id++ {
 		if isPoison(id) && acked[id] > 0 {
@@ -220,6 +239,9 @@ func oneSheetsRun(t *testing.T, seed int64) {
 			t.Errorf("entry %d: %d times acknowledged as it was logged, %d times on file", id, ackedLive[id], onFile[id])
 		}
 		live += uint64(ackedLive[id])
+		if acked[id] > 0 && headers[id] == "" {
+			t.Errorf("entry %d has no id", id)
+		}
 		if acked[id] == 0 && onFile[id] == 0 && !rejected[id] {
 			nowhere++
 		}
@@ -243,8 +265,8 @@ func oneSheetsRun(t *testing.T, seed int64) {
 func oneLife(t *testing.T, m *moody, dir string, life int, last bool) Stats {
 	f := mustOpenFallback(t, dir, &FallbackOptions{SegmentBytes: 1 << 18})
 	o, err := (&Options{
-		BufferBytes: 8 << 20, SyncTimeout: 30 * time.Millisecond, MaxWait: waitTime, MaxEntryBytes: 100_000,
-		OutageAfter: time.Duration(10+m.intn(60)) * time.Millisecond, ErrorHandler: func(error) {},
+		BufferBytes: 8 << 20, SyncTimeout: 30 * time.Millisecond, MaxWait: waitTime, MaxEntryBytes: 100_000, IDHeader: true,
+		OutageAfter: time.Duration(10+m.intn(60)) * time.Millisecond, LastResort: zapcore.AddSync(io.Discard), ErrorHandler: func(error) {},
 	}).withDefaults()
 	if err != nil {
 		t.Fatal(err)

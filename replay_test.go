@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -160,6 +161,9 @@ func newReplaySyncer(t testing.TB, p Producer, dir string, fo *FallbackOptions, 
 	}
 	if o.ErrorHandler == nil {
 		o.ErrorHandler = func(error) {}
+	}
+	if o.LastResort == nil {
+		o.LastResort = io.Discard
 	}
 	if o.MaxWait == 0 {
 		o.MaxWait = waitTime
@@ -353,6 +357,9 @@ func TestReplayKeepsMeta(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustWrite(t, s, "\n")
+	if _, err := s.write(&meta{headers: []Header{{"only", []byte("a header")}}}, []byte("header alone\n")); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -360,7 +367,7 @@ func TestReplayKeepsMeta(t *testing.T) {
 
 	p = &topicDouble{}
 	_, f = newReplaySyncer(t, p, dir, nil, nil)
-	eventually(t, "all in Kafka", func() bool { return f.Stats().Replayed == 3 })
+	eventually(t, "all in Kafka", func() bool { return f.Stats().Replayed == 4 })
 	got := map[string]kept{}
 	for _, k := range p.stored() {
 		got[k.value] = k
@@ -370,6 +377,10 @@ func TestReplayKeepsMeta(t *testing.T) {
 	}
 	if k, ok := got[""]; !ok || k.topic != "test" {
 		t.Errorf("empty entry: %+v", k)
+	}
+	alone := got["header alone"]
+	if h, ok := alone.header("only"); !ok || h != "a header" {
+		t.Errorf("entry with a header and nothing else: %+v", alone)
 	}
 	k := got["two\nlines"]
 	came, _ := k.header("replayed")

@@ -144,11 +144,15 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 		close(s.replayer.end)
 		join(s.replayer.done, last.Add(reportGrace/2), "a read or write of the fallback for the replay has not returned: its goroutine is left behind")
 	}
+	join(s.q.lastResort.end(), last.Add(reportGrace), "a write to LastResort has not returned: its goroutine is left behind")
 	close(s.watcher.stop)
 	<-s.watcher.done // it never waits for anything
 	s.q.endHealth()
 	close(s.notifier.stop)
 	join(s.notifier.done, last.Add(reportGrace), "OnStateChange has not returned: its goroutine is left behind")
+	if dir, ok := s.file.(directory); ok {
+		dir.tell(s.reporter, false)
+	}
 	close(s.reporter.stop)
 	join(s.reporter.done, last.Add(reportGrace), "the error handler has not returned: its goroutine is left behind")
 	if err := errors.Join(errs...); err != nil {
@@ -201,7 +205,7 @@ func receiveUntil(closed <-chan error, end time.Time) error {
 // The write itself runs on a goroutine, because a disk that hangs must not keep
 // the caller. There is never more than one such goroutine: it has the turn.
 func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
-	s.q.acceptClosed()
+	id := s.q.acceptClosed()
 	wait := s.o.MaxWait
 	if wait <= 0 {
 		wait = defaultMaxWait
@@ -211,17 +215,18 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 		end = time.Now() // nobody else waits for it
 	}
 	if !s.takeTurn(end) {
-		return 0, s.lostAfterShutdown(lostFallbackStuck, errFallbackStuck)
+		return 0, s.lostAfterShutdown(line, lostFallbackStuck, errFallbackStuck)
 	}
 	value := line
 	if n := len(line); n > 0 && line[n-1] == '\n' {
 		value = line[:n-1]
 	}
 	oversize := len(value) > s.o.MaxEntryBytes
-	text, cut := s.lineFor(m, value, oversize)
+	text, cut := s.lineFor(m, value, oversize, id)
 	result := make(chan error, 1)
 	go func() {
-		b := spool.Batch{Text: text, Ends: []uint32{uint32(len(text))}, First: time.Now(), Last: time.Now()}
+		b := spool.Batch{Text: text, Ends: []uint32{uint32(len(text))}, First: time.Now(), Last: time.Now(),
+			IDs: spool.IDs{Instance: id.Instance, Sequences: []uint64{id.Sequence}}}
 		write := s.file.appendBatch
 		if oversize {
 			write = s.file.rejectBatch
@@ -246,7 +251,7 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 	select {
 	case err := <-result:
 		if err != nil {
-			return 0, s.lostAfterShutdown(lostTo(err), err)
+			return 0, s.lostAfterShutdown(line, lostTo(err), err)
 		}
 		why := reasonClosed
 		if oversize {
@@ -256,7 +261,7 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 		return len(line), nil
 	case <-timer.C:
 		s.stuck.Store(true)
-		return 0, s.lostAfterShutdown(lostFallbackStuck, errFallbackStuck)
+		return 0, s.lostAfterShutdown(line, lostFallbackStuck, errFallbackStuck)
 	}
 }
 
@@ -285,7 +290,7 @@ func (s *KafkaSyncer) takeTurn(end time.Time) bool {
 
 // lineFor copies an entry into what goes on file for it, and reports whether it
 // had to be cut.
-func (s *KafkaSyncer) lineFor(m *meta, value []byte, oversize bool) (line []byte, cut bool) {
+func (s *KafkaSyncer) lineFor(m *meta, value []byte, oversize bool, id spool.ID) (line []byte, cut bool) {
 	if oversize {
 		r := s.q.rejected(m, value, maxRejectBytes*3/2)
 		return r.append(make([]byte, 0, r.size)), r.cut
@@ -297,7 +302,9 @@ func (s *KafkaSyncer) lineFor(m *meta, value []byte, oversize bool) (line []byte
 	if withTime.time.IsZero() {
 		withTime.time = time.Now()
 	}
-	return spool.AppendEnvelope(nil, envelopeOf(s.file, &withTime, value)), false
+	e := envelopeOf(s.file, &withTime, value)
+	e.ID = id
+	return spool.AppendEnvelope(nil, e), false
 }
 
 // rejectedEnvelope plans the envelope of an entry that is too large, in at most
@@ -326,14 +333,17 @@ func (s *KafkaSyncer) rejectedEnvelope(m *meta, value []byte, room int) rejected
 	}}
 }
 
-func (s *KafkaSyncer) lostAfterShutdown(why lostReason, err error) error {
+func (s *KafkaSyncer) lostAfterShutdown(line []byte, why lostReason, err error) error {
 	s.q.counters.lost[why].Add(1)
+	s.q.lastResort.take(line)
 	return fmt.Errorf("%w, and the fallback failed: %w", ErrClosed, err)
 }
 
-// acceptClosed counts an entry that came after the queue was closed.
-func (q *queue) acceptClosed() {
+// acceptClosed counts an entry that came after the queue was closed, and returns
+// its id.
+func (q *queue) acceptClosed() spool.ID {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.accepted++
-	q.mu.Unlock()
+	return spool.ID{Instance: q.instance, Sequence: q.accepted}
 }

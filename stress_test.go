@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.uber.org/zap/zapcore"
 )
 
 // TestStress drives small syncers through faults of all kinds at once: a client
@@ -109,7 +112,7 @@ func oneStressRun(t *testing.T, seed int64) {
 	o, err := (&Options{
 		BufferBytes: 4 << 20, MaxEntryBytes: 100_000 + f.intn(400_000), MaxWait: time.Duration(1+f.intn(20)) * time.Millisecond,
 		SyncTimeout: time.Duration(10+f.intn(50)) * time.Millisecond, Linger: time.Duration(f.intn(3)-1) * time.Millisecond,
-		ErrorHandler: func(error) {},
+		LastResort: zapcore.AddSync(io.Discard), ErrorHandler: func(error) {},
 	}).withDefaults()
 	if err != nil {
 		t.Fatal(err)

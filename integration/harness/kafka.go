@@ -143,6 +143,14 @@ func (k *Kafka) Topic(t testing.TB, configs ...string) string {
 // Read reads the topic from its start to its present end.
 func (k *Kafka) Read(t testing.TB, topic string) *Tally {
 	t.Helper()
+	tally := &Tally{}
+	k.ReadRecords(t, topic, func(r *kgo.Record) { tally.Add(r.Value) })
+	return tally
+}
+
+// ReadRecords shows visit every record that is in the topic by now.
+func (k *Kafka) ReadRecords(t testing.TB, topic string, visit func(*kgo.Record)) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*Patience)
 	defer cancel()
 	client := k.client(t,
@@ -151,7 +159,6 @@ func (k *Kafka) Read(t testing.TB, topic string) *Tally {
 		kgo.FetchMaxBytes(16<<20), kgo.FetchMaxPartitionBytes(4<<20), kgo.MaxConcurrentFetches(1))
 	defer client.Close()
 	left := endOffsets(ctx, t, client, topic)
-	tally := &Tally{}
 	for len(left) > 0 {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
@@ -162,13 +169,12 @@ func (k *Kafka) Read(t testing.TB, topic string) *Tally {
 			if !ok || r.Offset >= end {
 				return
 			}
-			tally.Add(r.Value)
+			visit(r)
 			if r.Offset == end-1 {
 				delete(left, r.Partition)
 			}
 		})
 	}
-	return tally
 }
 
 // endOffsets returns where the partitions that hold something end. A broker that

@@ -21,6 +21,9 @@ type Batch struct {
 	First, Last time.Time
 	// PossiblyDuplicate says that Kafka may have the entries too.
 	PossiblyDuplicate bool
+	// IDs are the entries' IDs, which the row of the index keeps. Envelopes have
+	// theirs inside, too. The slice is the caller's again when the call returns.
+	IDs IDs
 }
 
 func (b Batch) check() error {
@@ -37,7 +40,7 @@ func (b Batch) check() error {
 	if int64(before) != int64(len(b.Text)) {
 		return fmt.Errorf("fallback batch: %d bytes of text, but the last entry ends at %d", len(b.Text), before)
 	}
-	return nil
+	return b.IDs.check(len(b.Ends))
 }
 
 func (b Batch) checkEnvelopes() error {
@@ -57,9 +60,9 @@ func (b Batch) checkEnvelopes() error {
 // size is what fit would need for all entries.
 func (b Batch) size(withRow bool) int64 {
 	n, before := int64(len(b.Text)), uint32(0)
-	for _, end := range b.Ends {
+	for i, end := range b.Ends {
 		if withRow {
-			n += uvarintLen(end - before)
+			n += uvarintLen(end-before) + b.IDs.lenAt(i)
 		}
 		before = end
 	}
@@ -67,12 +70,12 @@ func (b Batch) size(withRow bool) int64 {
 }
 
 // fit returns how many entries, from the first, need no more than room bytes.
-// withRow counts what a row of the index takes for each line.
+// withRow counts what a row of the index takes for each entry.
 func (b Batch) fit(room int64, withRow bool) int {
 	before := uint32(0)
 	for i, end := range b.Ends {
 		if withRow {
-			room -= uvarintLen(end - before)
+			room -= uvarintLen(end-before) + b.IDs.lenAt(i)
 		}
 		if int64(end) > room {
 			return i
@@ -87,6 +90,7 @@ func (b Batch) first(n int) Batch {
 	if n < len(b.Ends) {
 		b.Ends = b.Ends[:n]
 		b.Text = b.Text[:b.Ends[n-1]]
+		b.IDs = b.IDs.first(n)
 	}
 	return b
 }

@@ -34,6 +34,8 @@ type Envelope struct {
 	Time time.Time
 	// PossiblyDuplicate says that Kafka may have the entry too.
 	PossiblyDuplicate bool
+	// ID is the entry's; zero means none.
+	ID ID
 	// Reason says why the entry is in the rejected file ("too large"); empty in
 	// a segment.
 	Reason string
@@ -101,6 +103,9 @@ func AppendEnvelope(dst []byte, e Envelope) []byte {
 	}
 	if e.PossiblyDuplicate {
 		dst = append(dst, `,"possibly_duplicate":true`...)
+	}
+	if !e.ID.IsZero() {
+		dst = append(e.ID.AppendText(append(dst, `,"id":"`...)), '"')
 	}
 	if e.Reason != "" {
 		dst = appendText(dst, ',', "reason", []byte(e.Reason))
@@ -206,6 +211,7 @@ type wireEnvelope struct {
 	Headers   []wireHeader `json:"headers"`
 	Time      *time.Time   `json:"time"`
 	Duplicate bool         `json:"possibly_duplicate"`
+	ID        *string      `json:"id"`
 	Reason    *string      `json:"reason"`
 	Reason64  *[]byte      `json:"reason64"`
 	Size      int64        `json:"size"`
@@ -255,6 +261,10 @@ func ParseEnvelope(line []byte) (Envelope, error) {
 	}
 	if w.Time != nil {
 		e.Time = envelopeTime(*w.Time)
+	}
+	if w.ID != nil {
+		// What is no id to this release does no harm to the entry.
+		e.ID, _ = ParseID([]byte(*w.ID))
 	}
 	for _, h := range w.Headers {
 		e.Headers = append(e.Headers, Header{Key: string(pick(h.Key, h.Key64)), Value: pick(h.Value, h.Value64)})

@@ -45,7 +45,7 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 		}},
 		"time": {Value: []byte("v"), Time: firstTime},
 		"all": {Value: []byte("v\n"), Topic: "t", Key: []byte("k"), Headers: []Header{{Key: "h", Value: []byte("v")}},
-			Time: firstTime, PossiblyDuplicate: true, Reason: "too large\xff", Size: math.MaxInt64, Cut: true},
+			Time: firstTime, PossiblyDuplicate: true, ID: ID{1 << 63, 42}, Reason: "too large\xff", Size: math.MaxInt64, Cut: true},
 	}
 	for name, want := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -134,6 +134,7 @@ func FuzzEnvelope(f *testing.F) {
 		}
 		if flag {
 			want.Headers = []Header{{Key: hk, Value: hv}, {Key: hk}}
+			want.ID = ID{Instance: uint64(ns) | 1, Sequence: uint64(size)}
 		}
 		line := AppendEnvelope(nil, want)
 		if NeedsEnvelope(line[:len(line)-1]) != true || bytes.IndexByte(line, '\n') != len(line)-1 {
@@ -151,6 +152,7 @@ func FuzzEnvelope(f *testing.F) {
 
 func FuzzParseEnvelope(f *testing.F) {
 	f.Add([]byte(`{"zapkafka_envelope":1,"topic64":"/w==","headers":[{"k":"a","v64":""},null],"time":"2024-05-06T07:08:09+02:00","value":""}`))
+	f.Add([]byte(`{"zapkafka_envelope":1,"id":"0123456789abcdef-1","value":""}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		e, err := ParseEnvelope(line)
 		if err != nil {

@@ -41,7 +41,9 @@ type faultFS struct {
 	fail func(op, name string) error
 	// before is called before each operation, and may block it. It is set before
 	// the first of them.
-	before  func(op, name string)
+	before func(op, name string)
+	// say, unless nil, changes what a write to a file of text says that it did.
+	say     func(n int, err error) (int, error)
 	writes  map[string]int   // calls by extension
 	synced  []string         // base names, in order
 	durable map[string]int64 // size at the last sync, by path
@@ -130,6 +132,12 @@ func (f *faultFile) WriteAt(p []byte, off int64) (int, error) {
 	m, err := f.file.WriteAt(p[:n], off)
 	if err == nil && n < len(p) {
 		err = &os.PathError{Op: "write", Path: f.name, Err: errNoSpace}
+	}
+	f.fs.mu.Lock()
+	say := f.fs.say
+	f.fs.mu.Unlock()
+	if say != nil && strings.HasSuffix(f.name, textExt) {
+		return say(m, err)
 	}
 	return m, err
 }

@@ -22,6 +22,7 @@ const (
 	maxRow   = rowFixed + MaxBatchBytes
 
 	flagDuplicate = 1 << 0
+	flagIDs       = 1 << 1
 	// A row with an unknown flag in the upper half means something that this
 	// release cannot know; one in the lower half may be ignored.
 	flagsCritical = 0xffff0000
@@ -89,6 +90,7 @@ type indexRow struct {
 	textCRC     uint32
 	first, last int64    // Unix nanoseconds; unknownTime
 	ends        []uint32 // of the lines, from offset
+	ids         IDs
 }
 
 // appendRow appends the row for a batch whose text was written at offset.
@@ -98,6 +100,9 @@ func appendRow(dst []byte, offset int64, b Batch) []byte {
 	var flags uint32
 	if b.PossiblyDuplicate {
 		flags |= flagDuplicate
+	}
+	if b.IDs.Instance != 0 {
+		flags |= flagIDs
 	}
 	dst = binary.LittleEndian.AppendUint64(dst, 0) // checksum and length, filled in below
 	dst = binary.LittleEndian.AppendUint32(dst, flags)
@@ -112,6 +117,7 @@ func appendRow(dst []byte, offset int64, b Batch) []byte {
 		dst = binary.AppendUvarint(dst, uint64(end-before))
 		before = end
 	}
+	dst = b.IDs.append(dst)
 	row := dst[start:]
 	binary.LittleEndian.PutUint32(row[4:], uint32(len(row)))
 	binary.LittleEndian.PutUint32(row, crc32.Checksum(row[4:], castagnoli))
@@ -165,6 +171,7 @@ func (row *indexRow) decode(b []byte) error {
 	row.first = int64(binary.LittleEndian.Uint64(b[32:]))
 	row.last = int64(binary.LittleEndian.Uint64(b[40:]))
 	row.ends = row.ends[:0]
+	row.ids = IDs{Sequences: row.ids.Sequences[:0]}
 	if row.flags&flagsCritical != 0 {
 		return errors.New("index row has a flag that this release does not know")
 	}
@@ -185,7 +192,10 @@ func (row *indexRow) decode(b []byte) error {
 	if int64(end) != row.length {
 		return errors.New("index row has impossible line lengths")
 	}
-	return nil // bytes behind the lengths are a later release's
+	if row.flags&flagIDs != 0 {
+		return row.ids.decode(lengths, len(row.ends))
+	}
+	return nil // bytes behind that are a later release's
 }
 
 // grow returns b with length n, keeping what is in it.

@@ -104,6 +104,7 @@ func TestRowNonsense(t *testing.T) {
 
 func FuzzRow(f *testing.F) {
 	f.Add(appendRow(nil, 5, batchOf("a", "bb")), false)
+	f.Add(appendRow(nil, 5, withIDs(batchOf("a", "bb"), 1, 300)), false)
 	f.Fuzz(func(t *testing.T, raw []byte, seal bool) {
 		if seal && len(raw) >= 8 {
 			raw = resealed(append([]byte(nil), raw...)) // past the checksum, into the decoder
@@ -122,6 +123,9 @@ func FuzzRow(f *testing.F) {
 				t.Fatalf("ends %v do not ascend", row.ends)
 			}
 			before = end
+		}
+		if n := len(row.ids.Sequences); n != 0 && n != len(row.ends) {
+			t.Fatalf("%d ids for %d lines", n, len(row.ends))
 		}
 		if int64(before) != row.length || row.offset < 0 {
 			t.Fatalf("row %+v does not fit together", row)

@@ -78,6 +78,7 @@ type Reader struct {
 	block     []byte // text of the row that is being returned
 	blockAt   int64
 	blockEnds []uint32
+	blockIDs  []uint64 // for each of blockEnds, or none
 	blockFrom uint32
 	blockRow  indexRow // times and flags for it
 	blockGood bool     // the text has the checksum of the row
@@ -267,7 +268,7 @@ func (r *Reader) loadBlock() error {
 	}
 	r.blockRow, r.blockAt, r.blockFrom = r.row, r.row.offset, 0
 	r.blockGood = have == r.row.length && crc32.Checksum(r.block, castagnoli) == r.row.textCRC
-	r.blockEnds = r.row.ends
+	r.blockEnds, r.blockIDs = r.row.ends, r.row.ids.Sequences
 	r.passRow(have)
 	if have == r.row.length {
 		r.passLines()
@@ -302,16 +303,27 @@ func (r *Reader) passedCut(have, rest int64) bool {
 // passLines passes over the lines of the block that are before from.
 func (r *Reader) passLines() {
 	for len(r.blockEnds) > 0 && r.blockAt+int64(r.blockEnds[0]) <= r.from {
-		r.blockFrom, r.blockEnds = r.blockEnds[0], r.blockEnds[1:]
+		r.passLine()
+	}
+}
+
+// passLine moves to the next line of the block.
+func (r *Reader) passLine() {
+	r.blockFrom, r.blockEnds = r.blockEnds[0], r.blockEnds[1:]
+	if len(r.blockIDs) > 0 {
+		r.blockIDs = r.blockIDs[1:]
 	}
 }
 
 // nextOfBlock returns the next line of a row's text.
 func (r *Reader) nextOfBlock() (Entry, error) {
 	from, end := r.blockFrom, r.blockEnds[0]
-	r.blockFrom, r.blockEnds = end, r.blockEnds[1:]
 	line := r.block[from:end]
 	e := Entry{Offset: r.blockAt + int64(from), Length: int64(len(line)), Indexed: true, Verified: r.blockGood}
+	if len(r.blockIDs) > 0 {
+		e.ID = ID{r.blockRow.ids.Instance, r.blockIDs[0]}
+	}
+	r.passLine()
 	e.Time = r.entryTime()
 	e.PossiblyDuplicate = r.blockRow.flags&flagDuplicate != 0
 	return r.entry(e, line)
@@ -376,6 +388,9 @@ func (r *Reader) entry(e Entry, line []byte) (Entry, error) {
 	}
 	if envelope.Time.IsZero() {
 		envelope.Time = e.Time
+	}
+	if envelope.ID.IsZero() {
+		envelope.ID = e.ID
 	}
 	envelope.PossiblyDuplicate = envelope.PossiblyDuplicate || e.PossiblyDuplicate
 	e.Envelope, r.valueShared = envelope, false

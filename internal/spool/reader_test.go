@@ -368,6 +368,7 @@ func FuzzReader(f *testing.F) {
 	two := appendRow(append([]byte(nil), good...), int64(len(b.Text)), b)
 	f.Add(append([]byte(nil), b.Text...), good)
 	f.Add(append(append([]byte(nil), b.Text...), b.Text...), two)
+	f.Add(append([]byte(nil), b.Text...), appendRow(indexHeader{number: 1}.append(nil), 0, withIDs(b, 1, 2, 300)))
 	f.Add([]byte("a\n\x00\n{\"zapkafka_envelope\":1,\"value\":\"x\"}\n{\"zapkafka_envelope\":\nhalf"), []byte{})
 	f.Fuzz(func(t *testing.T, text, index []byte) {
 		index = resealedIndex(index)

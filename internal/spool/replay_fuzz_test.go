@@ -42,6 +42,7 @@ func FuzzReplay(f *testing.F) {
 	f.Add(append([]byte(nil), b.Text...), good, cursor, uint8(0))
 	f.Add(append([]byte(nil), b.Text[:4]...), good, []byte{}, uint8(1))
 	f.Add(append(append([]byte(nil), b.Text...), "x\n\x00\x00y"...), good, cursor, uint8(2))
+	f.Add(append([]byte(nil), b.Text...), appendRow(indexHeader{number: 1}.append(nil), 0, withIDs(b, 1, 2, 300)), cursor, uint8(4))
 	f.Add([]byte("a\n\x00\n{\"zapkafka_envelope\":1,\"value\":\"x\"}\n{\"zapkafka_envelope\":\nhalf"), []byte{}, []byte("\x00"), uint8(3))
 	f.Fuzz(func(t *testing.T, text, index, cursor []byte, order uint8) {
 		dir := t.TempDir()

@@ -48,8 +48,7 @@ func (g *segment) append(b Batch) (entries int, grown int64, err error) {
 	if entries == 0 {
 		return 0, grown, err
 	}
-	b.Ends = b.Ends[:entries]
-	n, rowErr := g.appendRow(offset, b)
+	n, rowErr := g.appendRow(offset, b.first(entries))
 	if err == nil {
 		err = rowErr
 	}

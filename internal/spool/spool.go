@@ -279,7 +279,7 @@ func (s *Spool) Append(b Batch) (entries int, err error) {
 	if s.current != nil && !s.current.usable(s.segmentBytes, s.topic) {
 		s.retireLocked()
 	}
-	overhead := int64(rowFixed)
+	overhead := rowFixed + b.IDs.fixedLen()
 	if s.current == nil || s.current.index == nil || s.current.index.size == 0 {
 		overhead += int64(indexHeader{topic: s.topic}.len())
 	}

@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -329,6 +330,55 @@ func TestShortWrites(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestWritesThatFail has a disk that says no, or says something else than what it
+// did: the file is what counts, and it has whole entries that were counted, and
+// nothing else.
+func TestWritesThatFail(t *testing.T) {
+	refuses := func(answer error) func(*faultFS) {
+		return func(f *faultFS) {
+			f.fail = func(op, name string) error {
+				if op == "write" && strings.HasSuffix(name, textExt) {
+					return answer
+				}
+				return nil
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		fault func(*faultFS)
+		n     int
+		want  error
+	}{
+		"EIO":                           {refuses(errIO), 0, errIO},
+		"EROFS":                         {refuses(errReadOnly), 0, errReadOnly},
+		"EIO with all of it on file":    {func(f *faultFS) { f.say = func(int, error) (int, error) { return 0, errIO } }, 0, errIO},
+		"EIO with some of it accounted": {func(f *faultFS) { f.say = func(int, error) (int, error) { return 5, errIO } }, 1, errIO},
+		"short without an error":        {func(f *faultFS) { f.say = func(n int, _ error) (int, error) { return n - 1, nil } }, 1, io.ErrShortWrite},
+		"EIO after all of it":           {func(f *faultFS) { f.say = func(n int, _ error) (int, error) { return n, errIO } }, 2, errIO},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, fsys := t.TempDir(), newFaultFS()
+			s := mustOpen(t, dir, Options{fs: fsys})
+			mustAppend(t, s, "before")
+			fsys.set(test.fault)
+			n, err := s.Append(batchOf("one", "two"))
+			if n != test.n || !errors.Is(err, test.want) || !strings.Contains(err.Error(), segmentPath(dir, 1, textExt)) {
+				t.Errorf("Append: %d, %v; want %d and %v with the path", n, err, test.n, test.want)
+			}
+			fsys.set(func(f *faultFS) { f.fail, f.say = nil, nil })
+			mustAppend(t, s, "after")
+			if got, want := s.Size(), onDisk(t, dir); got != want {
+				t.Errorf("Size %d, on disk %d", got, want)
+			}
+			want := append(append([]string{"before"}, []string{"one", "two"}[:test.n]...), "after")
+			wantValues(t, dir, want...)
+			if st := s.Stats(); st.Stored != uint64(len(want)) {
+				t.Errorf("%d stored, want %d", st.Stored, len(want))
+			}
+		})
 	}
 }
 
