@@ -2,12 +2,15 @@ package harness
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -58,29 +61,70 @@ func NeedScript(t testing.TB) *Kafka {
 // Script is the path of scripts/kafka.sh.
 func (k *Kafka) Script() string { return k.script }
 
-// Start starts or thaws the broker and returns when it answers.
-func (k *Kafka) Start(t testing.TB) { k.run(t, nil, "start") }
+// Own returns a Kafka of scripts/kafka.sh beside that of the other tests, which
+// the variables for the script describe (KAFKA_PORT=19300). It runs when Start was
+// called, and is gone with its data at the end of the test. Without the script the
+// test is skipped.
+func Own(t testing.TB, env ...string) *Kafka {
+	t.Helper()
+	k := &Kafka{script: os.Getenv("KAFKA_SCRIPT"), env: append([]string{"KAFKA_TOPIC="}, env...)}
+	if k.script == "" {
+		t.Skip("KAFKA_SCRIPT is not set: this test starts a Kafka of its own with scripts/kafka.sh")
+	}
+	k.Brokers = k.listeners(t)["KAFKA_BROKERS"]
+	t.Cleanup(func() { k.run(t, nil, "clean") })
+	return k
+}
+
+// BehindProxy returns the addresses that a proxy has to forward to, where the
+// Kafka was started with KAFKA_PROXIED. The proxy listens 10 above each.
+func (k *Kafka) BehindProxy(t testing.TB) []string { return k.listeners(t)["KAFKA_BEHIND_PROXY"] }
+
+// listeners asks the script for the addresses of its brokers.
+func (k *Kafka) listeners(t testing.TB) map[string][]string {
+	t.Helper()
+	cmd := exec.Command(k.script, "env")
+	cmd.Env = slices.Concat(os.Environ(), k.env)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("scripts/kafka.sh env: %v", err)
+	}
+	found := make(map[string][]string)
+	for line := range strings.Lines(string(out)) {
+		name, list, _ := strings.Cut(strings.TrimSpace(line), "=")
+		found[name] = strings.Split(list, ",")
+	}
+	return found
+}
+
+// Start starts or thaws the brokers and returns when they answer. This and the
+// following are about all nodes, or about the one that is named.
+func (k *Kafka) Start(t testing.TB, node ...int) { k.run(t, nil, "start", node...) }
 
 // StartWith is Start with variables for the script.
 func (k *Kafka) StartWith(t testing.TB, env ...string) { k.run(t, env, "start") }
 
 // Stop ends the broker in good order.
-func (k *Kafka) Stop(t testing.TB) { k.run(t, nil, "stop") }
+func (k *Kafka) Stop(t testing.TB, node ...int) { k.run(t, nil, "stop", node...) }
 
 // Kill ends the broker with SIGKILL.
-func (k *Kafka) Kill(t testing.TB) { k.run(t, nil, "kill") }
+func (k *Kafka) Kill(t testing.TB, node ...int) { k.run(t, nil, "kill", node...) }
 
 // Pause freezes the broker.
-func (k *Kafka) Pause(t testing.TB) { k.run(t, nil, "pause") }
+func (k *Kafka) Pause(t testing.TB, node ...int) { k.run(t, nil, "pause", node...) }
 
 // Resume thaws it.
-func (k *Kafka) Resume(t testing.TB) { k.run(t, nil, "resume") }
+func (k *Kafka) Resume(t testing.TB, node ...int) { k.run(t, nil, "resume", node...) }
 
-func (k *Kafka) run(t testing.TB, env []string, command string) {
+func (k *Kafka) run(t testing.TB, env []string, command string, node ...int) {
 	t.Helper()
+	args := []string{command}
+	for _, n := range node {
+		args = append(args, strconv.Itoa(n))
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, k.script, command)
+	cmd := exec.CommandContext(ctx, k.script, args...)
 	cmd.Env = slices.Concat(os.Environ(), k.env, env)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -116,12 +160,37 @@ func NewName(t testing.TB) string {
 // configs is NAME=VALUE.
 func (k *Kafka) Topic(t testing.TB, configs ...string) string {
 	t.Helper()
+	name := NewName(t)
+	k.CreateTopic(t, Topic{Name: name, Configs: configs})
+	return name
+}
+
+// Topic is a topic to be made.
+type Topic struct {
+	Name       string
+	Partitions int       // 0: four
+	Replicas   [][]int32 // nodes of each partition, which makes Partitions superfluous; nil: the brokers choose
+	Configs    []string  // each NAME=VALUE
+}
+
+// CreateTopic makes the topic. One of the same name that is being deleted is
+// waited for.
+func (k *Kafka) CreateTopic(t testing.TB, wanted Topic) {
+	t.Helper()
 	client := k.client(t)
 	defer client.Close()
 	request := kmsg.NewPtrCreateTopicsRequest()
 	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = NewName(t), 4, 1
-	for _, c := range configs {
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = wanted.Name, int32(cmp.Or(wanted.Partitions, 4)), -1
+	if len(wanted.Replicas) > 0 {
+		topic.NumPartitions = -1
+	}
+	for i, nodes := range wanted.Replicas {
+		p := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
+		p.Partition, p.Replicas = int32(i), nodes
+		topic.ReplicaAssignment = append(topic.ReplicaAssignment, p)
+	}
+	for _, c := range wanted.Configs {
 		name, value, _ := strings.Cut(c, "=")
 		config := kmsg.NewCreateTopicsRequestTopicConfig()
 		config.Name, config.Value = name, &value
@@ -130,14 +199,39 @@ func (k *Kafka) Topic(t testing.TB, configs ...string) string {
 	request.Topics = append(request.Topics, topic)
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
+	for {
+		response, err := request.RequestWith(ctx, client)
+		if err == nil {
+			err = kerr.ErrorForCode(response.Topics[0].ErrorCode)
+		}
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, kerr.TopicAlreadyExists) || ctx.Err() != nil {
+			t.Fatalf("create topic %s: %v", topic.Topic, err)
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
+// DeleteTopic deletes it with all that is in it.
+func (k *Kafka) DeleteTopic(t testing.TB, name string) {
+	t.Helper()
+	client := k.client(t)
+	defer client.Close()
+	request := kmsg.NewPtrDeleteTopicsRequest()
+	topic := kmsg.NewDeleteTopicsRequestTopic()
+	topic.Topic = &name
+	request.Topics, request.TopicNames = append(request.Topics, topic), []string{name}
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
 	response, err := request.RequestWith(ctx, client)
 	if err == nil {
 		err = kerr.ErrorForCode(response.Topics[0].ErrorCode)
 	}
 	if err != nil {
-		t.Fatalf("create topic %s: %v", topic.Topic, err)
+		t.Fatalf("delete topic %s: %v", name, err)
 	}
-	return topic.Topic
 }
 
 // Read reads the topic from its start to its present end.
