@@ -1,0 +1,108 @@
+package chaos
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/zapkafka/zapkafka/integration/adaptors"
+	"github.com/zapkafka/zapkafka/integration/harness"
+)
+
+// scenario is something that happens to a program which logs.
+type scenario struct {
+	name string
+	run  func(*trial)
+	// brokers is how many the Kafka has: 1 or 3.
+	brokers int
+	// everybody: in the short form, too, it is run with every client.
+	everybody bool
+	// asked: it is only run when it is named.
+	asked bool
+	// cannot says why clients cannot run it.
+	cannot map[string]string
+}
+
+// scenarios are all there are, in the order of the table.
+var scenarios = []scenario{
+	{name: "killed", run: killed, brokers: 1, everybody: true},
+	{name: "frozen", run: frozen, brokers: 1, everybody: true},
+	{name: "down-at-start", run: downAtStart, brokers: 1, everybody: true},
+}
+
+// TestChaos runs the scenarios: those with one broker one after the other, and
+// those with three beside them in the short form. Figures need a machine to
+// themselves.
+func TestChaos(t *testing.T) {
+	if os.Getenv("KAFKA_SCRIPT") == "" {
+		t.Skip("KAFKA_SCRIPT is not set: the chaos scenarios start Kafkas of their own with scripts/kafka.sh; `make chaos` and `make chaos-short` run them")
+	}
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		t.Fatalf("-chaos.scenario: %v", err)
+	}
+	plain := programs.build(t, false)
+	raced := plain
+	if *short && os.Getenv("CHAOS_RACE") != "" {
+		raced = programs.build(t, true)
+	}
+	for lane, brokers := range []int{1, 3} {
+		t.Run(fmt.Sprintf("brokers=%d", brokers), func(t *testing.T) {
+			if *short {
+				t.Parallel()
+			}
+			var k *harness.Kafka // started when it is needed
+			for _, s := range scenarios {
+				if s.brokers != brokers || !wanted.MatchString(s.name) || s.asked && *only == "" {
+					continue
+				}
+				if k == nil {
+					k = harness.Own(t, fmt.Sprintf("KAFKA_PORT=%d", *port+100*lane), fmt.Sprintf("KAFKA_NODES=%d", brokers), "KAFKA_PROXIED=yes")
+				}
+				for _, client := range clientsFor(t, s) {
+					program := raced
+					if client.Races != "" {
+						program = plain
+					}
+					t.Run(s.name+"/"+client.Name, func(t *testing.T) { try(t, s, client, k, program) })
+				}
+			}
+		})
+	}
+}
+
+// clientsFor are the clients that a scenario is run with.
+func clientsFor(t *testing.T, s scenario) []adaptors.Adaptor {
+	t.Helper()
+	all := adaptors.All()
+	names := strings.FieldsFunc(*clients, func(c rune) bool { return c == ',' })
+	for _, name := range names {
+		if !slices.ContainsFunc(all, func(a adaptors.Adaptor) bool { return a.Name == name }) {
+			t.Fatalf("-chaos.clients: this build has no %s", name)
+		}
+	}
+	if len(names) == 0 && *short && !s.everybody {
+		names = []string{"franz"}
+	}
+	return slices.DeleteFunc(all, func(a adaptors.Adaptor) bool {
+		if len(names) > 0 && !slices.Contains(names, a.Name) {
+			return true
+		}
+		if why := s.cannot[a.Name]; why != "" {
+			t.Logf("%s is not run with %s: %s", s.name, a.Name, why)
+			return true
+		}
+		return false
+	})
+}
+
+// try runs a scenario with a client.
+func try(t *testing.T, s scenario, client adaptors.Adaptor, k *harness.Kafka, program string) {
+	x := newTrial(t, s, client, k, program)
+	defer x.end()
+	k.Start(t)
+	s.run(x)
+}
