@@ -9,7 +9,7 @@ func killed(x *trial) {
 	x.outage(p)
 	x.logged(p, long(10*time.Second, time.Second))
 	x.kafka.Start(x)
-	x.figure("seconds to replay", x.replayed(p))
+	x.figure("time to replay", x.replayed(p))
 	x.logged(p, long(5*time.Second, time.Second))
 	x.notDoubled(x.finish(p))
 }
@@ -21,7 +21,7 @@ func frozen(x *trial) {
 	x.outage(p)
 	x.logged(p, long(40*time.Second, time.Second)) // 45 s in all, past the deadline
 	x.kafka.Resume(x)
-	x.figure("seconds to replay", x.replayed(p))
+	x.figure("time to replay", x.replayed(p))
 	x.logged(p, long(5*time.Second, time.Second))
 	x.notDoubled(x.finish(p))
 }
@@ -36,7 +36,7 @@ func downAtStart(x *trial) {
 	x.outage(p)
 	x.logged(p, long(20*time.Second, time.Second))
 	x.kafka.Start(x)
-	x.figure("seconds to replay", x.replayed(p))
+	x.figure("time to replay", x.replayed(p))
 	x.logged(p, long(5*time.Second, time.Second))
 	x.notDoubled(x.finish(p))
 }

@@ -20,8 +20,9 @@ type scenario struct {
 	brokers int
 	// everybody: in the short form, too, it is run with every client.
 	everybody bool
-	// asked: it is only run when it is named.
-	asked bool
+	// measured: what calls take and what memory is held are checked, so the
+	// program has no race detector.
+	measured bool
 	// cannot says why clients cannot run it.
 	cannot map[string]string
 }
@@ -31,6 +32,24 @@ var scenarios = []scenario{
 	{name: "killed", run: killed, brokers: 1, everybody: true},
 	{name: "frozen", run: frozen, brokers: 1, everybody: true},
 	{name: "down-at-start", run: downAtStart, brokers: 1, everybody: true},
+	{name: "rolling", run: rolling, brokers: 3},
+	{name: "sick-partition", run: sickPartition, brokers: 3},
+	{name: "recreated", run: recreated, brokers: 1},
+	{name: "batch-limit", run: batchLimit, brokers: 1},
+	{name: "too-large", run: tooLarge, brokers: 1},
+	{name: "disk-full", run: diskFull, brokers: 1},
+	{name: "disk-stalled", run: diskStalled, brokers: 1},
+	{name: "three-processes", run: threeProcesses, brokers: 1},
+	{name: "killed-replaying", run: killedReplaying, brokers: 1},
+	{name: "refuse", run: refuse, brokers: 3},
+	{name: "mute", run: mute, brokers: 3},
+	{name: "stall", run: stall, brokers: 3},
+	{name: "cut", run: cut, brokers: 3},
+	{name: "slow", run: slow, brokers: 3},
+	{name: "latency", run: latency, brokers: 3},
+	{name: "outage60", run: outage60, brokers: 1, measured: true},
+	{name: "call-times", run: callTimes, brokers: 1, measured: true},
+	{name: "soak", run: soak, brokers: 1, measured: true},
 }
 
 // TestChaos runs the scenarios: those with one broker one after the other, and
@@ -56,7 +75,7 @@ func TestChaos(t *testing.T) {
 			}
 			var k *harness.Kafka // started when it is needed
 			for _, s := range scenarios {
-				if s.brokers != brokers || !wanted.MatchString(s.name) || s.asked && *only == "" {
+				if s.brokers != brokers || !wanted.MatchString(s.name) {
 					continue
 				}
 				if k == nil {
@@ -64,7 +83,7 @@ func TestChaos(t *testing.T) {
 				}
 				for _, client := range clientsFor(t, s) {
 					program := raced
-					if client.Races != "" {
+					if s.measured || client.Races != "" {
 						program = plain
 					}
 					t.Run(s.name+"/"+client.Name, func(t *testing.T) { try(t, s, client, k, program) })

@@ -15,7 +15,7 @@ import (
 var (
 	short   = flag.Bool("chaos.short", false, "the short form: seconds of load, and no results are written")
 	clients = flag.String("chaos.clients", "", "clients, separated by commas (default: all; in short form what the gate needs)")
-	only    = flag.String("chaos.scenario", "", "regular expression for the scenarios (default: all but the soak)")
+	only    = flag.String("chaos.scenario", "", "regular expression for the scenarios (default: all)")
 	soakFor = flag.Duration("chaos.soak", 0, "length of the soak (default 2 min; in short form 30 s)")
 	port    = flag.Int("chaos.port", 19200, "port of the first Kafka; the second has the next but a hundred")
 	update  = flag.Bool("update", false, "write RESULTS.md")

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -214,6 +215,29 @@ func (k *Kafka) CreateTopic(t testing.TB, wanted Topic) {
 	}
 }
 
+// SetTopic changes a setting of the topic.
+func (k *Kafka) SetTopic(t testing.TB, topic, name, value string) {
+	t.Helper()
+	client := k.client(t)
+	defer client.Close()
+	request := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	config.Name, config.Value = name, &value
+	resource.Configs = append(resource.Configs, config)
+	request.Resources = append(request.Resources, resource)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	response, err := request.RequestWith(ctx, client)
+	if err == nil {
+		err = kerr.ErrorForCode(response.Resources[0].ErrorCode)
+	}
+	if err != nil {
+		t.Fatalf("set %s=%s of topic %s: %v", name, value, topic, err)
+	}
+}
+
 // DeleteTopic deletes it with all that is in it.
 func (k *Kafka) DeleteTopic(t testing.TB, name string) {
 	t.Helper()
@@ -237,7 +261,16 @@ func (k *Kafka) DeleteTopic(t testing.TB, name string) {
 // Read reads the topic from its start to its present end.
 func (k *Kafka) Read(t testing.TB, topic string) *Tally {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*Patience)
+	tally := &Tally{}
+	k.ReadInto(t, topic, tally)
+	return tally
+}
+
+// ReadInto is Read that adds to what was found elsewhere.
+func (k *Kafka) ReadInto(t testing.TB, topic string, tally *Tally) {
+	t.Helper()
+	// Topics of an hour's load have many records.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*Patience)
 	defer cancel()
 	client := k.client(t,
 		kgo.ConsumeTopics(topic),
@@ -245,7 +278,6 @@ func (k *Kafka) Read(t testing.TB, topic string) *Tally {
 		kgo.FetchMaxBytes(16<<20), kgo.FetchMaxPartitionBytes(4<<20), kgo.MaxConcurrentFetches(1))
 	defer client.Close()
 	left := endOffsets(ctx, t, client, topic)
-	tally := &Tally{}
 	for len(left) > 0 {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
@@ -256,13 +288,40 @@ func (k *Kafka) Read(t testing.TB, topic string) *Tally {
 			if !ok || r.Offset >= end {
 				return
 			}
-			tally.Add(r.Value)
+			add(tally, r)
 			if r.Offset == end-1 {
 				delete(left, r.Partition)
 			}
 		})
 	}
-	return tally
+}
+
+func add(tally *Tally, r *kgo.Record) {
+	tally.AddMarked(r.Value, slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == "possibly-duplicate" }))
+}
+
+// Follow reads the topic from its start as it grows, until the function that it
+// returns is called, which returns what was found. Nothing is said of errors: the
+// topic may be deleted meanwhile.
+func (k *Kafka) Follow(t testing.TB, topic string) (stop func() *Tally) {
+	t.Helper()
+	client := k.client(t, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond))
+	ctx, cancel := context.WithCancel(context.Background())
+	found := make(chan *Tally, 1)
+	go func() {
+		defer client.Close()
+		tally := &Tally{}
+		for ctx.Err() == nil {
+			client.PollFetches(ctx).EachRecord(func(r *kgo.Record) { add(tally, r) })
+		}
+		found <- tally
+	}()
+	stop = sync.OnceValue(func() *Tally {
+		cancel()
+		return <-found
+	})
+	t.Cleanup(func() { stop() })
+	return stop
 }
 
 // endOffsets returns where the partitions that hold something end. A broker that
