@@ -15,13 +15,13 @@ import (
 // again.
 func diskFull(x *trial) {
 	x.guard(`umount -l "$1"`)
-	x.mount("-t", "tmpfs", "-o", "size=16m", "tmpfs")
-	p := x.healthy(long(3*time.Second, time.Second), "-buffer", fmt.Sprint(8<<20))
+	x.mount("-t", "tmpfs", "-o", fmt.Sprintf("size=%d", 800*x.rate), "tmpfs") // of four seconds
+	p := x.healthy(long(3*time.Second, time.Second), "-buffer", fmt.Sprint(4<<20))
 	x.kafka.Pause(x)
-	x.asked(p, "entries are lost", func(a service.Answer) bool { return a.Stats.Lost.Total() > rate })
+	x.asked(p, "entries are lost", func(a service.Answer) bool { return a.Stats.Lost.Total() > uint64(x.rate) })
 	full := p.Ask(x, service.Stats).Fallback.Stored
 	x.command("mount", "-o", "remount,size=1g", x.dir)
-	x.asked(p, "entries are written again", func(a service.Answer) bool { return a.Fallback.Stored > full+rate })
+	x.asked(p, "entries are written again", func(a service.Answer) bool { return a.Fallback.Stored > full+uint64(x.rate) })
 	x.kafka.Resume(x)
 	x.figure("time to replay", x.replayed(p))
 	sheet := x.sheet(p)
@@ -43,17 +43,17 @@ func diskStalled(x *trial) {
 	x.command("truncate", "-s", "1G", image)
 	x.command("mkfs.ext4", "-q", "-F", image)
 	x.mount("-o", "loop", image)
-	p := x.healthy(long(3*time.Second, time.Second), "-buffer", fmt.Sprint(8<<20))
+	p := x.healthy(long(3*time.Second, time.Second), "-buffer", fmt.Sprint(4<<20))
 	p.Ask(x, service.Lap)
 	x.kafka.Pause(x)
 	x.outage(p)
 	x.command("fsfreeze", "-f", x.dir)
-	x.asked(p, "entries are lost", func(a service.Answer) bool { return a.Stats.Lost.Total() > rate })
+	x.asked(p, "entries are lost", func(a service.Answer) bool { return a.Stats.Lost.Total() > uint64(x.rate) })
 	x.logged(p, long(10*time.Second, time.Second))
 	lap := p.Ask(x, service.Lap)
 	stored := lap.Fallback.Stored
 	x.command("fsfreeze", "-u", x.dir)
-	x.asked(p, "entries are written again", func(a service.Answer) bool { return a.Fallback.Stored > stored+rate })
+	x.asked(p, "entries are written again", func(a service.Answer) bool { return a.Fallback.Stored > stored+uint64(x.rate) })
 	x.kafka.Resume(x)
 	x.figure("time to replay", x.replayed(p))
 	sheet := x.sheet(p)

@@ -18,7 +18,7 @@ func threeProcesses(x *trial) {
 	x.makeTopic()
 	var all []*service.Process
 	for i := range 3 {
-		all = append(all, x.start("-first-worker", fmt.Sprint(i*apart), "-rate", fmt.Sprint(rate/3)))
+		all = append(all, x.start("-first-worker", fmt.Sprint(i*apart), "-rate", fmt.Sprint(x.rate/3)))
 	}
 	for _, p := range all {
 		x.acked(p, 100)
@@ -60,7 +60,7 @@ func threeProcesses(x *trial) {
 // The program is killed in the middle of a replay, and a new one goes on with
 // the directory.
 func killedReplaying(x *trial) {
-	p := x.healthy(long(3*time.Second, time.Second), "-replay", fmt.Sprint(2*rate))
+	p := x.healthy(long(3*time.Second, time.Second), "-replay", fmt.Sprint(2*x.rate))
 	x.kafka.Pause(x)
 	x.outage(p)
 	x.logged(p, long(20*time.Second, 3*time.Second))

@@ -16,9 +16,14 @@ import (
 	"github.com/zapkafka/zapkafka/integration/service"
 )
 
+const workers = 10
+
+// Entries a second. In the short form there are fewer, since the programs have
+// the race detector and other scenarios run beside them.
 const (
-	workers = 10
-	rate    = 20_000 // entries a second
+	fullRate     = 20_000
+	shortRate    = 4_000
+	measuredRate = 10_000 // in the short form, without the race detector
 )
 
 // trial is a scenario under way with a client.
@@ -30,14 +35,22 @@ type trial struct {
 	dir     string // of the fallback
 	brokers []string
 	program string
+	rate    int // entries a second
 	began   time.Time
 	result  *Result
 	started int // processes so far
 }
 
 func newTrial(t *testing.T, s scenario, client adaptors.Adaptor, k *harness.Kafka, program string) *trial {
+	rate := fullRate
+	switch {
+	case *short && s.measured:
+		rate = measuredRate
+	case *short:
+		rate = shortRate
+	}
 	return &trial{
-		T: t, kafka: k, client: client, brokers: k.Brokers, program: program, dir: t.TempDir(), began: time.Now(),
+		T: t, kafka: k, client: client, brokers: k.Brokers, program: program, rate: rate, dir: t.TempDir(), began: time.Now(),
 		result: &Result{
 			Scenario: s.name, Client: client.Name, Date: time.Now().UTC().Truncate(time.Second), Commit: commit(), Cores: runtime.NumCPU(),
 			Versions: make(map[string]string),
@@ -82,7 +95,7 @@ func (x *trial) start(args ...string) *service.Process {
 		Program: x.program, Workers: workers, Progress: filepath.Join(x.TempDir(), fmt.Sprintf("progress-%d", x.started)),
 		Args: append([]string{
 			"-client", x.client.Name, "-brokers", strings.Join(x.brokers, ","), "-topic", x.topic,
-			"-fallback", x.dir, "-rate", fmt.Sprint(rate),
+			"-fallback", x.dir, "-rate", fmt.Sprint(x.rate),
 		}, args...),
 	})
 	x.started++
@@ -104,7 +117,7 @@ func (x *trial) makeTopic(configs ...string) {
 // logged waits until as much was logged as is logged in so much time.
 func (x *trial) logged(p *service.Process, d time.Duration) {
 	x.Helper()
-	until := p.Logged() + int(d.Seconds()*rate)
+	until := p.Logged() + int(d.Seconds()*float64(x.rate))
 	x.eventuallyWithin(d+harness.Patience, fmt.Sprintf("%v of logging", d), func() bool { return p.Logged() >= until })
 }
 
