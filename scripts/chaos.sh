@@ -2,7 +2,7 @@
 # Does to Kafka, the network, the disk and the program what production does, on
 # Kafkas of its own, and looks for every entry (integration/chaos).
 #   scripts/chaos.sh [short] [FLAGS FOR GO TEST]
-# KAFKA_PORT is the port of the first Kafka (19200); the second has that plus 100.
+# KAFKA_PORT is the port of the first Kafka (19200); others have those 20 and 100 above.
 # CHAOS_SCENARIO and CHAOS_CLIENT choose, SOAK is the length of the soak.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -20,6 +20,7 @@ cleanup() {
 	local rc=$?
 	trap - EXIT INT TERM
 	KAFKA_PORT=$port KAFKA_NODES=1 "$KAFKA_SCRIPT" clean 2>/dev/null || true
+	KAFKA_PORT=$((port + 20)) KAFKA_NODES=1 "$KAFKA_SCRIPT" clean 2>/dev/null || true
 	KAFKA_PORT=$((port + 100)) KAFKA_NODES=3 "$KAFKA_SCRIPT" clean 2>/dev/null || true
 	exit $rc
 }

@@ -52,9 +52,27 @@ var scenarios = []scenario{
 	{name: "soak", run: soak, brokers: 1, measured: true},
 }
 
-// TestChaos runs the scenarios: those with one broker one after the other, and
-// those with three beside them in the short form. Figures need a machine to
-// themselves.
+// lane is a Kafka and the scenarios that are run on it one after the other.
+type lane struct {
+	name    string
+	port    int // above the first
+	brokers int
+	clients func(name string) bool
+}
+
+// lanes are the Kafkas: in the short form the first is beside the others.
+func lanes() [][]lane {
+	everyone := func(string) bool { return true }
+	if !*short {
+		return [][]lane{{{"one", 0, 1, everyone}, {"three", 100, 3, everyone}}}
+	}
+	franz := func(name string) bool { return name == "franz" }
+	others := func(name string) bool { return !franz(name) }
+	return [][]lane{{{"one", 0, 1, franz}}, {{"three", 100, 3, everyone}, {"others", 20, 1, others}}}
+}
+
+// TestChaos runs the scenarios: one after the other, or two at a time in the
+// short form. Figures need a machine to themselves.
 func TestChaos(t *testing.T) {
 	if os.Getenv("KAFKA_SCRIPT") == "" {
 		t.Skip("KAFKA_SCRIPT is not set: the chaos scenarios start Kafkas of their own with scripts/kafka.sh; `make chaos` and `make chaos-short` run them")
@@ -68,28 +86,38 @@ func TestChaos(t *testing.T) {
 	if *short && os.Getenv("CHAOS_RACE") != "" {
 		raced = programs.build(t, true)
 	}
-	for lane, brokers := range []int{1, 3} {
-		t.Run(fmt.Sprintf("brokers=%d", brokers), func(t *testing.T) {
+	for i, beside := range lanes() {
+		t.Run(fmt.Sprint(i+1), func(t *testing.T) {
 			if *short {
 				t.Parallel()
 			}
-			var k *harness.Kafka // started when it is needed
-			for _, s := range scenarios {
-				if s.brokers != brokers || !wanted.MatchString(s.name) {
-					continue
-				}
-				if k == nil {
-					k = harness.Own(t, fmt.Sprintf("KAFKA_PORT=%d", *port+100*lane), fmt.Sprintf("KAFKA_NODES=%d", brokers), "KAFKA_PROXIED=yes")
-				}
-				for _, client := range clientsFor(t, s) {
-					program := raced
-					if s.measured || client.Races != "" {
-						program = plain
-					}
-					t.Run(s.name+"/"+client.Name, func(t *testing.T) { try(t, s, client, k, program) })
-				}
+			for _, l := range beside {
+				t.Run(l.name, func(t *testing.T) { l.run(t, wanted, plain, raced) })
 			}
 		})
+	}
+}
+
+// run runs all that is wanted of the lane.
+func (l lane) run(t *testing.T, wanted *regexp.Regexp, plain, raced string) {
+	var k *harness.Kafka // started when it is needed
+	for _, s := range scenarios {
+		if s.brokers != l.brokers || !wanted.MatchString(s.name) {
+			continue
+		}
+		for _, client := range clientsFor(t, s) {
+			if !l.clients(client.Name) {
+				continue
+			}
+			if k == nil {
+				k = harness.Own(t, fmt.Sprintf("KAFKA_PORT=%d", *port+l.port), fmt.Sprintf("KAFKA_NODES=%d", l.brokers), "KAFKA_PROXIED=yes")
+			}
+			program := raced
+			if s.measured || client.Races != "" {
+				program = plain
+			}
+			t.Run(s.name+"/"+client.Name, func(t *testing.T) { try(t, s, client, k, program) })
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func diskFull(x *trial) {
 	x.guard(`umount -l "$1"`)
 	x.mount("-t", "tmpfs", "-o", fmt.Sprintf("size=%d", 800*x.rate), "tmpfs") // of four seconds
-	p := x.healthy(long(3*time.Second, time.Second), "-buffer", fmt.Sprint(4<<20))
+	p := x.healthy(long(3*time.Second, time.Second), "-buffer", fmt.Sprint(8<<20))
 	x.kafka.Pause(x)
 	x.asked(p, "entries are lost", func(a service.Answer) bool { return a.Stats.Lost.Total() > uint64(x.rate) })
 	full := p.Ask(x, service.Stats).Fallback.Stored
@@ -43,7 +43,7 @@ func diskStalled(x *trial) {
 	x.command("truncate", "-s", "1G", image)
 	x.command("mkfs.ext4", "-q", "-F", image)
 	x.mount("-o", "loop", image)
-	p := x.healthy(long(3*time.Second, time.Second), "-buffer", fmt.Sprint(4<<20))
+	p := x.healthy(long(3*time.Second, time.Second), "-buffer", fmt.Sprint(8<<20))
 	p.Ask(x, service.Lap)
 	x.kafka.Pause(x)
 	x.outage(p)

@@ -17,7 +17,7 @@ var (
 	clients = flag.String("chaos.clients", "", "clients, separated by commas (default: all; in short form what the gate needs)")
 	only    = flag.String("chaos.scenario", "", "regular expression for the scenarios (default: all)")
 	soakFor = flag.Duration("chaos.soak", 0, "length of the soak (default 2 min; in short form 30 s)")
-	port    = flag.Int("chaos.port", 19200, "port of the first Kafka; the second has the next but a hundred")
+	port    = flag.Int("chaos.port", 19200, "port of the first Kafka; others have those 20 and 100 above")
 	update  = flag.Bool("update", false, "write RESULTS.md")
 )
 

@@ -11,40 +11,65 @@ import (
 )
 
 // badLine has a fault on the way to all brokers for some time, under load.
-func badLine(fault proxy.Fault, full time.Duration, outage bool) func(*trial) {
-	return func(x *trial) {
-		set := x.throughProxies()
-		p := x.healthy(long(5*time.Second, 2*time.Second))
-		set(fault)
-		if outage {
-			x.outage(p)
-			x.logged(p, long(full, time.Second))
-		} else {
-			x.logged(p, long(full, 6*time.Second))
+func badLine(x *trial, fault proxy.Fault, full time.Duration, outage bool) {
+	line := x.throughProxies()
+	p := x.healthy(long(5*time.Second, 2*time.Second))
+	line.set(fault)
+	if outage {
+		x.outage(p)
+		x.logged(p, long(full, time.Second))
+	} else {
+		x.logged(p, long(full, 6*time.Second))
+	}
+	a := p.Ask(x, service.Stats)
+	x.figure("state at the end of the fault", a.State)
+	x.figure("on file", a.Fallback.OnFile)
+	if fault.CutAfter > 0 {
+		n := line.cuts()
+		x.figure("connections cut", n)
+		if n < 3 {
+			x.Errorf("%d connections were cut: the fault was none", n)
 		}
-		a := p.Ask(x, service.Stats)
-		x.figure("state at the end of the fault", a.State)
-		set(proxy.Fault{})
-		x.figure("time to replay", x.replayed(p))
-		x.logged(p, long(5*time.Second, time.Second))
-		x.notDoubled(x.finish(p))
+	}
+	line.set(proxy.Fault{})
+	x.figure("time to replay", x.replayed(p))
+	x.logged(p, long(5*time.Second, time.Second))
+	x.notDoubled(x.finish(p))
+}
+
+func refuse(x *trial)  { badLine(x, proxy.Fault{Refuse: true}, 20*time.Second, true) }
+func mute(x *trial)    { badLine(x, proxy.Fault{Mute: true}, 35*time.Second, true) }
+func stall(x *trial)   { badLine(x, proxy.Fault{Stall: true}, 35*time.Second, true) }
+func latency(x *trial) { badLine(x, proxy.Fault{Latency: 250 * time.Millisecond}, 20*time.Second, false) }
+
+// cut ends connections in the middle of a produce request, after some that went
+// through: entries are stored without the client being told.
+func cut(x *trial) { badLine(x, proxy.Fault{CutAfter: int64(x.rate)}, 30*time.Second, false) }
+
+// slow leaves a byte for each entry, which none can be compressed to.
+func slow(x *trial) { badLine(x, proxy.Fault{BytesPerSecond: x.rate / 3}, 45*time.Second, false) }
+
+// badLines are the proxies before all brokers.
+type badLines []*proxy.Proxy
+
+// set makes the same fault in all of them.
+func (all badLines) set(f proxy.Fault) {
+	for _, p := range all {
+		p.Set(f)
 	}
 }
 
-var (
-	refuse  = badLine(proxy.Fault{Refuse: true}, 20*time.Second, true)
-	mute    = badLine(proxy.Fault{Mute: true}, 35*time.Second, true)
-	stall   = badLine(proxy.Fault{Stall: true}, 35*time.Second, true)
-	cut     = badLine(proxy.Fault{CutAfter: 300_000}, 30*time.Second, false)
-	slow    = badLine(proxy.Fault{BytesPerSecond: 20_000}, 45*time.Second, false)
-	latency = badLine(proxy.Fault{Latency: 250 * time.Millisecond}, 20*time.Second, false)
-)
+func (all badLines) cuts() (n int) {
+	for _, p := range all {
+		n += p.Cuts()
+	}
+	return n
+}
 
-// throughProxies puts a proxy before each broker, and returns what makes the
-// same fault in all of them.
-func (x *trial) throughProxies() (set func(proxy.Fault)) {
+// throughProxies puts a proxy before each broker.
+func (x *trial) throughProxies() badLines {
 	x.Helper()
-	var all []*proxy.Proxy
+	var all badLines
 	x.brokers = nil
 	for _, target := range x.kafka.BehindProxy(x) {
 		host, port, err := net.SplitHostPort(target)
@@ -66,9 +91,5 @@ func (x *trial) throughProxies() (set func(proxy.Fault)) {
 		})
 		all, x.brokers = append(all, p), append(x.brokers, p.Addr())
 	}
-	return func(f proxy.Fault) {
-		for _, p := range all {
-			p.Set(f)
-		}
-	}
+	return all
 }

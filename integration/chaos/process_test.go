@@ -28,6 +28,7 @@ func threeProcesses(x *trial) {
 		x.outage(p)
 	}
 	dead, alive := all[0], all[1:]
+	x.logged(dead, long(10*time.Second, time.Second))
 	before := dead.Ask(x, service.Stats)
 	dead.Kill()
 	x.kafka.Resume(x)

@@ -132,6 +132,7 @@ func (l *line) pass(bytes []byte, request bool) (on []byte, latency time.Duratio
 		left := f.CutAfter - l.forwarded
 		if int64(len(bytes)) >= left {
 			bytes, cut = bytes[:max(left, 0)], true
+			p.cuts++
 		}
 		l.forwarded += int64(len(bytes))
 	}

@@ -43,6 +43,7 @@ type Proxy struct {
 	fault   Fault
 	closed  bool
 	lines   map[*line]struct{}
+	cuts    int
 }
 
 // New listens on an address and forwards to another, which need not be there
@@ -73,6 +74,13 @@ func (p *Proxy) Set(f Fault) {
 		}
 	}
 	p.changed.Broadcast()
+}
+
+// Cuts returns how many connections CutAfter has ended so far.
+func (p *Proxy) Cuts() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cuts
 }
 
 // Close resets all connections and returns when its goroutines have ended.

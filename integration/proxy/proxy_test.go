@@ -238,6 +238,9 @@ func TestCutAfter(t *testing.T) {
 			t.Errorf("%d bytes were forwarded, want %d", got, most)
 		}
 	}
+	if n := p.Cuts(); n != 2 {
+		t.Errorf("%d connections were cut, want 2", n)
+	}
 	e.quiet.Store(false)
 	p.Set(proxy.Fault{})
 	ask(t, dial(t, p), text)
