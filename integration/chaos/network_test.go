@@ -11,9 +11,9 @@ import (
 )
 
 // badLine has a fault on the way to all brokers for some time, under load.
-func badLine(x *trial, fault proxy.Fault, full time.Duration, outage bool) {
+func badLine(x *trial, fault proxy.Fault, full time.Duration, outage bool, args ...string) {
 	line := x.throughProxies()
-	p := x.healthy(long(5*time.Second, 2*time.Second))
+	p := x.healthy(long(5*time.Second, 2*time.Second), args...)
 	line.set(fault)
 	if outage {
 		x.outage(p)
@@ -37,17 +37,22 @@ func badLine(x *trial, fault proxy.Fault, full time.Duration, outage bool) {
 	x.notDoubled(x.finish(p))
 }
 
-func refuse(x *trial)  { badLine(x, proxy.Fault{Refuse: true}, 20*time.Second, true) }
-func mute(x *trial)    { badLine(x, proxy.Fault{Mute: true}, 35*time.Second, true) }
-func stall(x *trial)   { badLine(x, proxy.Fault{Stall: true}, 35*time.Second, true) }
-func latency(x *trial) { badLine(x, proxy.Fault{Latency: 250 * time.Millisecond}, 20*time.Second, false) }
+func refuse(x *trial) { badLine(x, proxy.Fault{Refuse: true}, 20*time.Second, true) }
+func mute(x *trial)   { badLine(x, proxy.Fault{Mute: true}, 35*time.Second, true) }
+func stall(x *trial)  { badLine(x, proxy.Fault{Stall: true}, 35*time.Second, true) }
+func latency(x *trial) {
+	badLine(x, proxy.Fault{Latency: 250 * time.Millisecond}, 20*time.Second, false)
+}
 
 // cut ends connections in the middle of a produce request, after some that went
 // through: entries are stored without the client being told.
 func cut(x *trial) { badLine(x, proxy.Fault{CutAfter: int64(x.rate)}, 30*time.Second, false) }
 
 // slow leaves a byte for each entry, which none can be compressed to.
-func slow(x *trial) { badLine(x, proxy.Fault{BytesPerSecond: x.rate / 3}, 45*time.Second, false) }
+// The memory holds some seconds of the load.
+func slow(x *trial) {
+	badLine(x, proxy.Fault{BytesPerSecond: x.rate / 3}, 45*time.Second, false, "-buffer", fmt.Sprint(8<<20))
+}
 
 // badLines are the proxies before all brokers.
 type badLines []*proxy.Proxy

@@ -7,9 +7,9 @@ import (
 	"github.com/zapkafka/zapkafka/integration/service"
 )
 
-// neverHeldUp is what no log call takes unless it waits for Kafka; it leaves room
-// for a machine that has brokers and other things to run.
-const neverHeldUp = 2 * time.Second
+// heldUp is what no log call takes unless it waits for Kafka, which is away for
+// longer; it leaves room for a machine that has brokers and other things to run.
+func heldUp() time.Duration { return long(2*time.Second, 5*time.Second) }
 
 // stop ends the load and notes what calls took and what the process holds.
 func (x *trial) stop(p *service.Process) service.Answer {
@@ -24,7 +24,7 @@ func (x *trial) calls(a service.Answer) {
 	r := x.result
 	r.MaxCall, r.P999 = max(r.MaxCall, a.Calls.Max), max(r.P999, a.Calls.P999)
 	r.Resident, r.Live, r.Goroutines = max(r.Resident, a.Memory.HighWater), max(r.Live, a.Memory.Live), max(r.Goroutines, a.Memory.Goroutines)
-	if a.Calls.Max > neverHeldUp {
+	if a.Calls.Max > heldUp() {
 		x.Errorf("a log call took %v", a.Calls.Max)
 	}
 }
