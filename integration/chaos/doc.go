@@ -14,6 +14,15 @@
 // stored = replayed + rejected + quarantined + evicted + on file for the files.
 // Nothing may be lost or missing but where a scenario says what and why.
 //
+// The scenarios: the broker is killed, frozen, or down at the start; three brokers
+// are restarted in turn; one of twelve partitions has too few replicas; the topic is
+// made anew, takes no batch of the usual size, or not one entry; the disk is full,
+// or stalls; three processes have one fallback directory and one of them dies; the
+// program is killed while it replays; the line refuses, is mute, stalls, is cut in
+// the middle of requests, is slow, or far away. outage60 wants what a minute's
+// outage left to be in Kafka within another, call-times what a call costs to be that
+// of a healthy day, and soak memory to be flat for any length of time.
+//
 // A run in full form writes a file for each scenario and client into results/,
 // from which RESULTS.md is made.
 package chaos
