@@ -2,7 +2,8 @@
 # Does to Kafka, the network, the disk and the program what production does, on
 # Kafkas of its own, and looks for every entry (integration/chaos).
 #   scripts/chaos.sh [short] [FLAGS FOR GO TEST]
-# KAFKA_PORT is the port of the first Kafka (19200); others have those 20 and 100 above.
+# CHAOS_PORT is the port of the first Kafka (19200); others have those 20 and 100
+# above. It is not KAFKA_PORT: data stored there are deleted at the end.
 # CHAOS_SCENARIO and CHAOS_CLIENT choose, SOAK is the length of the soak.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -13,7 +14,7 @@ if [[ ${1:-} == short ]]; then
 	flags=(-timeout 20m -chaos.short)
 fi
 export KAFKA_SCRIPT=$root/scripts/kafka.sh
-port=${KAFKA_PORT:-19200}
+port=${CHAOS_PORT:-19200}
 
 # What an interrupted run leaves.
 cleanup() {
