@@ -3,6 +3,7 @@ package chaos
 import (
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -33,6 +34,7 @@ type trial struct {
 	client  adaptors.Adaptor
 	topic   string
 	dir     string // of the fallback
+	shared  string // directory of the progress files
 	brokers []string
 	program string
 	rate    int // entries a second
@@ -50,12 +52,26 @@ func newTrial(t *testing.T, s scenario, client adaptors.Adaptor, k *harness.Kafk
 		rate = shortRate
 	}
 	return &trial{
-		T: t, kafka: k, client: client, brokers: k.Brokers, program: program, rate: rate, dir: t.TempDir(), began: time.Now(),
+		T: t, shared: inMemory(t), kafka: k, client: client, brokers: k.Brokers, program: program, rate: rate, dir: t.TempDir(), began: time.Now(),
 		result: &Result{
 			Scenario: s.name, Client: client.Name, Date: time.Now().UTC().Truncate(time.Second), Commit: commit(), Cores: runtime.NumCPU(),
 			Versions: make(map[string]string),
 		},
 	}
+}
+
+// inMemory returns a directory of the test's, in memory where there is one. On a
+// disk, a page of a mapped file that is being written back holds up who writes to
+// it, and with it calls that have nothing to do with that: a busy disk made calls
+// of seconds.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "zapkafka-chaos-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // end prints the result, and keeps it.
@@ -92,7 +108,7 @@ func (x *trial) figure(name string, value any) {
 func (x *trial) start(args ...string) *service.Process {
 	x.Helper()
 	p := service.Start(x, service.Plan{
-		Program: x.program, Workers: workers, Progress: filepath.Join(x.TempDir(), fmt.Sprintf("progress-%d", x.started)),
+		Program: x.program, Workers: workers, Progress: filepath.Join(x.shared, fmt.Sprintf("progress-%d", x.started)),
 		Args: append([]string{
 			"-client", x.client.Name, "-brokers", strings.Join(x.brokers, ","), "-topic", x.topic,
 			"-fallback", x.dir, "-rate", fmt.Sprint(x.rate),
