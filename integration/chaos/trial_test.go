@@ -61,9 +61,8 @@ func newTrial(t *testing.T, s scenario, client adaptors.Adaptor, k *harness.Kafk
 }
 
 // inMemory returns a directory of the test's, in memory where there is one. On a
-// disk, a page of a mapped file that is being written back holds up who writes to
-// it, and with it calls that have nothing to do with that: a busy disk made calls
-// of seconds.
+// disk, a page of a mapped file that is being written back may hold up who stores
+// to it for as long as the disk is busy, and what calls take would not be theirs.
 func inMemory(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "zapkafka-chaos-")
