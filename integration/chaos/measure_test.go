@@ -31,7 +31,7 @@ func outage60(x *trial) {
 	if took > mostReplay {
 		x.Errorf("the replay took %v, want %v at most", took, mostReplay)
 	}
-	x.eventuallyWithin(patience, "no segment is left but an empty one", func() bool { return segments(x) == "" })
+	x.eventuallyWithin(patience(), "no segment is left but an empty one", func() bool { return segments(x) == "" })
 	x.notDoubled(x.finish(p))
 	x.resident()
 }

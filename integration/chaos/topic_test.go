@@ -85,7 +85,7 @@ func batchLimit(x *trial) {
 	p := x.start()
 	x.asked(p, "entries are refused", func(a service.Answer) bool { return a.Stats.FellBack.DeliveryFailed > 0 })
 	x.logged(p, long(30*time.Second, 5*time.Second))
-	x.eventuallyWithin(patience, "the error handler is told of max.message.bytes", func() bool {
+	x.eventuallyWithin(patience(), "the error handler is told of max.message.bytes", func() bool {
 		return strings.Contains(p.Said(), "max.message.bytes")
 	})
 	a := p.Ask(x, service.Stats)
