@@ -43,6 +43,9 @@ else
 fi
 
 cd "$root/integration"
+rc=0
 go test ./chaos -v -count=1 -run '^TestChaos$' "${flags[@]}" -chaos.port "$port" \
-	-chaos.scenario "${CHAOS_SCENARIO:-}" -chaos.clients "${CHAOS_CLIENT:-}" -chaos.soak "${SOAK:-0s}" "$@"
+	-chaos.scenario "${CHAOS_SCENARIO:-}" -chaos.clients "${CHAOS_CLIENT:-}" -chaos.soak "${SOAK:-0s}" "$@" || rc=$?
+# A scenario that failed is in the table too.
 [[ ${flags[*]} == *short* ]] || go test ./chaos -count=1 -run '^TestResults$' -update
+exit $rc
