@@ -94,6 +94,14 @@ integration: ## tests on a real Kafka, started here unless KAFKA_BROKERS is set
 conformance: ## make integration, and each client's contract with the faults too; long
 	@CONFORMANCE_FAULTS=1 scripts/integration.sh
 
+.PHONY: chaos
+chaos: ## faults under load, on Kafkas started here; long; CHAOS_SCENARIO=regexp CHAOS_CLIENT=a,b SOAK=1h
+	@scripts/chaos.sh $(TESTFLAGS)
+
+.PHONY: chaos-short
+chaos-short: ## the same in short form, some minutes
+	@scripts/chaos.sh short $(TESTFLAGS)
+
 .PHONY: kafka-start
 kafka-start: ## start a real Kafka without Docker; needs a JDK and Maven
 	@scripts/kafka.sh start

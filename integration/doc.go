@@ -13,4 +13,7 @@
 //	make integration TESTFLAGS='-run=TestFrozen -frozen=30s'
 //
 // -heapprofiles=DIRECTORY keeps a heap profile of each load.
+//
+// What takes a program of its own, several brokers, a bad line or a bad disk is in
+// the package chaos: make chaos and make chaos-short run it.
 package integration

@@ -18,7 +18,8 @@ usage: scripts/kafka.sh COMMAND
                         has caught up with the partitions that it keeps
   status                running, paused or stopped; exit status 0, 0 or 3
   env                   print KAFKA_BROKERS=host:port, for eval or a .env file;
-                        with KAFKA_SECURE the other listeners as well
+                        with KAFKA_SECURE or KAFKA_PROXIED the other listeners as
+                        well
   topic list
   topic create NAME [PARTITIONS] [CONFIG=VALUE ...]
   topic describe NAME
@@ -49,6 +50,9 @@ environment:
                                               user app, password app-password;
                                               or OAUTHBEARER: any token that is
                                               not signed and has not expired
+  KAFKA_PROXIED         yes: brokers have one more listener, 40 above their own
+                        port, and tell the clients which come through it that
+                        they are another 10 above that: there a test has a proxy
   KAFKA_TOPIC           topic that start creates (test); empty: none
   KAFKA_PARTITIONS      its number of partitions (4)
   KAFKA_AUTO_CREATE     true: clients may have topics created (false)
@@ -72,6 +76,7 @@ base=${KAFKA_DIR:-$root/.kafka}
 nodes=${KAFKA_NODES:-1}
 heap=${KAFKA_HEAP:-512m}
 secure=${KAFKA_SECURE:-}
+proxied=${KAFKA_PROXIED:-}
 lib=$base/lib
 # Any base64url UUID will do; a fixed one keeps old data usable.
 cluster_id=emFwa2Fma2EtdGVzdHMtMQ
@@ -123,6 +128,7 @@ node_ports() {
 		[[ -z $secure ]] || for offset in "$ssl" "$mtls" "$sasl_ssl"; do
 			echo $(($(node_port "$1") + offset))
 		done
+		[[ -z $proxied ]] || echo $(($(node_port "$1") + behind_proxy))
 	fi
 	! is_controller "$1" || controller_port
 }
@@ -145,6 +151,9 @@ mtls=20
 sasl_ssl=30
 sasl_user=app
 sasl_password=app-password
+# The listener of KAFKA_PROXIED, and what stands before it.
+behind_proxy=40
+proxy=50
 
 # addresses OFFSET prints the brokers' addresses for clients, with commas.
 addresses() {
@@ -156,17 +165,20 @@ addresses() {
 }
 brokers=$(addresses 0)
 
-# The addresses at which the node listens for clients, with the listener's name.
+# The addresses at which the node listens for clients, with the listener's name,
+# and with a word behind the node those at which clients find it.
 node_listeners() {
 	local p
 	p=$(node_port "$1")
 	echo -n "PLAINTEXT://$host:$p"
 	[[ -z $secure ]] || echo -n ",SSL://$host:$((p + ssl)),MTLS://$host:$((p + mtls)),SASL_SSL://$host:$((p + sasl_ssl))"
+	[[ -z $proxied ]] || echo -n ",PROXIED://$host:$((p + (${2:+1} + 0 ? proxy : behind_proxy)))"
 }
 
 security_protocols() {
 	echo -n "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
 	[[ -z $secure ]] || echo -n ",SSL:SSL,MTLS:SSL,SASL_SSL:SASL_SSL"
+	[[ -z $proxied ]] || echo -n ",PROXIED:PLAINTEXT"
 }
 
 # roles prints what depends on whether the node is broker, controller or both.
@@ -189,7 +201,7 @@ controller.listener.names=CONTROLLER
 listeners=${listeners[*]}
 PROPERTIES
 	! is_broker "$1" || cat <<PROPERTIES
-advertised.listeners=$(node_listeners "$1")
+advertised.listeners=$(node_listeners "$1" advertised)
 inter.broker.listener.name=PLAINTEXT
 PROPERTIES
 }
@@ -681,6 +693,7 @@ consume() {
 
 env_lines() {
 	echo "KAFKA_BROKERS=$brokers"
+	[[ -z $proxied ]] || echo "KAFKA_BEHIND_PROXY=$(addresses "$behind_proxy")"
 	[[ -n $secure ]] || return 0
 	echo "KAFKA_SSL=$(addresses "$ssl")"
 	echo "KAFKA_MTLS=$(addresses "$mtls")"

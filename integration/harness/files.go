@@ -17,13 +17,17 @@ import (
 var envelopePrefix = []byte(`{"zapkafka_envelope":`)
 
 // ReadFallback finds all entries in a fallback's directory, those in the
-// rejected file included. It reads the files by their published format and
-// shares no code with the sink.
+// rejected file and in the directories of further owners included. It reads the
+// files by their published format and shares no code with the sink.
 func ReadFallback(dir string) (*Tally, error) {
 	tally := &Tally{}
-	files, err := filepath.Glob(filepath.Join(dir, "*.log"))
-	if err != nil {
-		return nil, err
+	var files []string
+	for _, pattern := range []string{"*.log", "owner-*/*.log", "owner-*/rejected.jsonl"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, found...)
 	}
 	for _, name := range append(files, filepath.Join(dir, "rejected.jsonl")) {
 		if err := readLines(name, tally); err != nil && !errors.Is(err, os.ErrNotExist) {

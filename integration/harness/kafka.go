@@ -2,13 +2,17 @@ package harness
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,29 +62,70 @@ func NeedScript(t testing.TB) *Kafka {
 // Script is the path of scripts/kafka.sh.
 func (k *Kafka) Script() string { return k.script }
 
-// Start starts or thaws the broker and returns when it answers.
-func (k *Kafka) Start(t testing.TB) { k.run(t, nil, "start") }
+// Own returns a Kafka of scripts/kafka.sh beside that of the other tests, which
+// the variables for the script describe (KAFKA_PORT=19300). It runs when Start was
+// called, and is gone with its data at the end of the test. Without the script the
+// test is skipped.
+func Own(t testing.TB, env ...string) *Kafka {
+	t.Helper()
+	k := &Kafka{script: os.Getenv("KAFKA_SCRIPT"), env: append([]string{"KAFKA_TOPIC="}, env...)}
+	if k.script == "" {
+		t.Skip("KAFKA_SCRIPT is not set: this test starts a Kafka of its own with scripts/kafka.sh")
+	}
+	k.Brokers = k.listeners(t)["KAFKA_BROKERS"]
+	t.Cleanup(func() { k.run(t, nil, "clean") })
+	return k
+}
+
+// BehindProxy returns the addresses that a proxy has to forward to, where the
+// Kafka was started with KAFKA_PROXIED. The proxy listens 10 above each.
+func (k *Kafka) BehindProxy(t testing.TB) []string { return k.listeners(t)["KAFKA_BEHIND_PROXY"] }
+
+// listeners asks the script for the addresses of its brokers.
+func (k *Kafka) listeners(t testing.TB) map[string][]string {
+	t.Helper()
+	cmd := exec.Command(k.script, "env")
+	cmd.Env = slices.Concat(os.Environ(), k.env)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("scripts/kafka.sh env: %v", err)
+	}
+	found := make(map[string][]string)
+	for line := range strings.Lines(string(out)) {
+		name, list, _ := strings.Cut(strings.TrimSpace(line), "=")
+		found[name] = strings.Split(list, ",")
+	}
+	return found
+}
+
+// Start starts or thaws the brokers and returns when they answer. This and the
+// following are about all nodes, or about the one that is named.
+func (k *Kafka) Start(t testing.TB, node ...int) { k.run(t, nil, "start", node...) }
 
 // StartWith is Start with variables for the script.
 func (k *Kafka) StartWith(t testing.TB, env ...string) { k.run(t, env, "start") }
 
 // Stop ends the broker in good order.
-func (k *Kafka) Stop(t testing.TB) { k.run(t, nil, "stop") }
+func (k *Kafka) Stop(t testing.TB, node ...int) { k.run(t, nil, "stop", node...) }
 
 // Kill ends the broker with SIGKILL.
-func (k *Kafka) Kill(t testing.TB) { k.run(t, nil, "kill") }
+func (k *Kafka) Kill(t testing.TB, node ...int) { k.run(t, nil, "kill", node...) }
 
 // Pause freezes the broker.
-func (k *Kafka) Pause(t testing.TB) { k.run(t, nil, "pause") }
+func (k *Kafka) Pause(t testing.TB, node ...int) { k.run(t, nil, "pause", node...) }
 
 // Resume thaws it.
-func (k *Kafka) Resume(t testing.TB) { k.run(t, nil, "resume") }
+func (k *Kafka) Resume(t testing.TB, node ...int) { k.run(t, nil, "resume", node...) }
 
-func (k *Kafka) run(t testing.TB, env []string, command string) {
+func (k *Kafka) run(t testing.TB, env []string, command string, node ...int) {
 	t.Helper()
+	args := []string{command}
+	for _, n := range node {
+		args = append(args, strconv.Itoa(n))
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, k.script, command)
+	cmd := exec.CommandContext(ctx, k.script, args...)
 	cmd.Env = slices.Concat(os.Environ(), k.env, env)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -116,12 +161,37 @@ func NewName(t testing.TB) string {
 // configs is NAME=VALUE.
 func (k *Kafka) Topic(t testing.TB, configs ...string) string {
 	t.Helper()
+	name := NewName(t)
+	k.CreateTopic(t, Topic{Name: name, Configs: configs})
+	return name
+}
+
+// Topic is a topic to be made.
+type Topic struct {
+	Name       string
+	Partitions int       // 0: four
+	Replicas   [][]int32 // nodes of each partition, which makes Partitions superfluous; nil: the brokers choose
+	Configs    []string  // each NAME=VALUE
+}
+
+// CreateTopic makes the topic. One of the same name that is being deleted is
+// waited for.
+func (k *Kafka) CreateTopic(t testing.TB, wanted Topic) {
+	t.Helper()
 	client := k.client(t)
 	defer client.Close()
 	request := kmsg.NewPtrCreateTopicsRequest()
 	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = NewName(t), 4, 1
-	for _, c := range configs {
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = wanted.Name, int32(cmp.Or(wanted.Partitions, 4)), -1
+	if len(wanted.Replicas) > 0 {
+		topic.NumPartitions = -1
+	}
+	for i, nodes := range wanted.Replicas {
+		p := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
+		p.Partition, p.Replicas = int32(i), nodes
+		topic.ReplicaAssignment = append(topic.ReplicaAssignment, p)
+	}
+	for _, c := range wanted.Configs {
 		name, value, _ := strings.Cut(c, "=")
 		config := kmsg.NewCreateTopicsRequestTopicConfig()
 		config.Name, config.Value = name, &value
@@ -130,28 +200,83 @@ func (k *Kafka) Topic(t testing.TB, configs ...string) string {
 	request.Topics = append(request.Topics, topic)
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
+	for {
+		response, err := request.RequestWith(ctx, client)
+		if err == nil {
+			err = kerr.ErrorForCode(response.Topics[0].ErrorCode)
+		}
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, kerr.TopicAlreadyExists) || ctx.Err() != nil {
+			t.Fatalf("create topic %s: %v", topic.Topic, err)
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
+// SetTopic changes a setting of the topic.
+func (k *Kafka) SetTopic(t testing.TB, topic, name, value string) {
+	t.Helper()
+	client := k.client(t)
+	defer client.Close()
+	request := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	config.Name, config.Value = name, &value
+	resource.Configs = append(resource.Configs, config)
+	request.Resources = append(request.Resources, resource)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	response, err := request.RequestWith(ctx, client)
+	if err == nil {
+		err = kerr.ErrorForCode(response.Resources[0].ErrorCode)
+	}
+	if err != nil {
+		t.Fatalf("set %s=%s of topic %s: %v", name, value, topic, err)
+	}
+}
+
+// DeleteTopic deletes it with all that is in it.
+func (k *Kafka) DeleteTopic(t testing.TB, name string) {
+	t.Helper()
+	client := k.client(t)
+	defer client.Close()
+	request := kmsg.NewPtrDeleteTopicsRequest()
+	topic := kmsg.NewDeleteTopicsRequestTopic()
+	topic.Topic = &name
+	request.Topics, request.TopicNames = append(request.Topics, topic), []string{name}
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
 	response, err := request.RequestWith(ctx, client)
 	if err == nil {
 		err = kerr.ErrorForCode(response.Topics[0].ErrorCode)
 	}
 	if err != nil {
-		t.Fatalf("create topic %s: %v", topic.Topic, err)
+		t.Fatalf("delete topic %s: %v", name, err)
 	}
-	return topic.Topic
 }
 
 // Read reads the topic from its start to its present end.
 func (k *Kafka) Read(t testing.TB, topic string) *Tally {
 	t.Helper()
 	tally := &Tally{}
-	k.ReadRecords(t, topic, func(r *kgo.Record) { tally.Add(r.Value) })
+	k.ReadInto(t, topic, tally)
 	return tally
+}
+
+// ReadInto is Read that adds to what was found elsewhere.
+func (k *Kafka) ReadInto(t testing.TB, topic string, tally *Tally) {
+	t.Helper()
+	k.ReadRecords(t, topic, func(r *kgo.Record) { add(tally, r) })
 }
 
 // ReadRecords shows visit every record that is in the topic by now.
 func (k *Kafka) ReadRecords(t testing.TB, topic string, visit func(*kgo.Record)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*Patience)
+	// Topics of an hour's load have many records.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*Patience)
 	defer cancel()
 	client := k.client(t,
 		kgo.ConsumeTopics(topic),
@@ -175,6 +300,34 @@ func (k *Kafka) ReadRecords(t testing.TB, topic string, visit func(*kgo.Record))
 			}
 		})
 	}
+}
+
+func add(tally *Tally, r *kgo.Record) {
+	tally.AddMarked(r.Value, slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == "possibly-duplicate" }))
+}
+
+// Follow reads the topic from its start as it grows, until the function that it
+// returns is called, which returns what was found. Nothing is said of errors: the
+// topic may be deleted meanwhile.
+func (k *Kafka) Follow(t testing.TB, topic string) (stop func() *Tally) {
+	t.Helper()
+	client := k.client(t, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond))
+	ctx, cancel := context.WithCancel(context.Background())
+	found := make(chan *Tally, 1)
+	go func() {
+		defer client.Close()
+		tally := &Tally{}
+		for ctx.Err() == nil {
+			client.PollFetches(ctx).EachRecord(func(r *kgo.Record) { add(tally, r) })
+		}
+		found <- tally
+	}()
+	stop = sync.OnceValue(func() *Tally {
+		cancel()
+		return <-found
+	})
+	t.Cleanup(func() { stop() })
+	return stop
 }
 
 // endOffsets returns where the partitions that hold something end. A broker that

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/zapkafka/zapkafka/integration/certs"
@@ -53,23 +52,6 @@ func NeedSecured(t testing.TB) *Secured {
 	})
 	s.Start(t)
 	return s
-}
-
-// listeners asks the script for its addresses.
-func (s *Secured) listeners(t testing.TB) map[string][]string {
-	t.Helper()
-	cmd := exec.Command(s.script, "env")
-	cmd.Env = append(os.Environ(), s.env...)
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("scripts/kafka.sh env: %v", err)
-	}
-	found := make(map[string][]string)
-	for line := range strings.Lines(string(out)) {
-		name, list, _ := strings.Cut(strings.TrimSpace(line), "=")
-		found[name] = strings.Split(list, ",")
-	}
-	return found
 }
 
 // warnings returns the last few of the broker's log.

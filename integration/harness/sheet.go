@@ -21,6 +21,7 @@ type Sheet struct {
 	Scenario string
 	Counts   []int // entries logged by each worker, from Seq 0
 	Others   int   // entries logged without an ID
+	Deleted  int   // entries that Kafka had acknowledged and that were deleted there
 	Stats    zapkafka.Stats
 	Fallback zapkafka.FallbackStats
 	Topic    *Tally
@@ -94,7 +95,7 @@ func (s *Sheet) Both() int {
 // as lost or shed.
 func (s *Sheet) Missing() int {
 	absent, _ := s.Absent()
-	return absent - int(s.Stats.Shed) - int(s.Stats.Lost.Total())
+	return absent - int(s.Stats.Shed) - int(s.Stats.Lost.Total()) - s.Deleted
 }
 
 // Check holds the sink's numbers against what was found, and prints the line.
@@ -122,7 +123,7 @@ func (s *Sheet) Check(t testing.TB) {
 		t.Errorf("%d entries are on file more than once", n)
 	}
 	// What was acknowledged late may have been replayed too.
-	if n := s.Topic.Distinct() + s.Topic.Foreign; uint64(n) < st.Acked+max(st.LateAcked, s.Fallback.Replayed) {
+	if n := s.Topic.Distinct() + s.Topic.Foreign + s.Deleted; uint64(n) < st.Acked+max(st.LateAcked, s.Fallback.Replayed) {
 		t.Errorf("%d entries are in the topic, but Stats.Acked is %d, LateAcked %d, and %d were replayed", n, st.Acked, st.LateAcked, s.Fallback.Replayed)
 	}
 	if n := s.Topic.Foreign + s.Files.Foreign; n < s.Others {

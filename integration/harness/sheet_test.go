@@ -56,3 +56,28 @@ func TestDamageIsFound(t *testing.T) {
 		}
 	}
 }
+
+// Doubles of which one says so are marked, in whatever order they are found.
+func TestUnmarked(t *testing.T) {
+	for name, c := range map[string]struct {
+		marks []bool
+		want  int
+	}{
+		"once":           {[]bool{false}, 0},
+		"once, marked":   {[]bool{true}, 0},
+		"twice":          {[]bool{false, false}, 1},
+		"marked first":   {[]bool{true, false, false}, 0},
+		"marked last":    {[]bool{false, false, true}, 0},
+		"marked between": {[]bool{false, true, false, true}, 0},
+		"three times":    {[]bool{false, false, false}, 2},
+	} {
+		tally := &Tally{}
+		tally.Add([]byte(`{"w":1,"n":1}`)) // another entry
+		for _, mark := range c.marks {
+			tally.AddMarked([]byte(`{"w":0,"n":0}`), mark)
+		}
+		if got, times := tally.Unmarked, tally.Times(ids.ID{}); got != c.want || times != len(c.marks) {
+			t.Errorf("%s: %d unmarked of %d, want %d of %d", name, got, times, c.want, len(c.marks))
+		}
+	}
+}

@@ -9,11 +9,20 @@ import "github.com/zapkafka/zapkafka/integration/ids"
 type Tally struct {
 	Records int // all that was found
 	Foreign int // of these without an ID
-	times   [][]uint8
+	// Unmarked is how many of the records that are there again neither are marked
+	// as possibly duplicate nor repeat one that is.
+	Unmarked int
+	times    [][]uint8 // the highest bit: marked
 }
 
+// marked is in a number of times if a record says that it may be a duplicate.
+const marked = 1 << 7
+
 // Add counts one encoded entry.
-func (t *Tally) Add(entry []byte) {
+func (t *Tally) Add(entry []byte) { t.AddMarked(entry, false) }
+
+// AddMarked counts one that is marked as possibly duplicate, or is not.
+func (t *Tally) AddMarked(entry []byte, mark bool) {
 	t.Records++
 	id, ok := ids.Parse(entry)
 	if !ok || id.Worker > 1000 || id.Seq > 1<<28 {
@@ -28,8 +37,21 @@ func (t *Tally) Add(entry []byte) {
 		row = append(row, make([]uint8, n)...)
 		t.times[id.Worker] = row
 	}
-	if row[id.Seq] < 255 {
-		row[id.Seq]++
+	at := &row[id.Seq]
+	before := *at
+	if *at&^marked < marked-1 {
+		*at++
+	}
+	if mark {
+		*at |= marked
+	}
+	// Records of several partitions come in any order: the mark may come later.
+	switch {
+	case before == 0, before&marked != 0:
+	case !mark:
+		t.Unmarked++
+	default:
+		t.Unmarked -= int(before) - 1
 	}
 }
 
@@ -38,7 +60,7 @@ func (t *Tally) Times(id ids.ID) int {
 	if id.Worker >= len(t.times) || id.Seq >= len(t.times[id.Worker]) {
 		return 0
 	}
-	return int(t.times[id.Worker][id.Seq])
+	return int(t.times[id.Worker][id.Seq] &^ marked)
 }
 
 // Distinct is how many entries were found at least once.
@@ -46,7 +68,7 @@ func (t *Tally) Distinct() int {
 	n := 0
 	for _, row := range t.times {
 		for _, times := range row {
-			if times > 0 {
+			if times&^marked > 0 {
 				n++
 			}
 		}
@@ -59,7 +81,7 @@ func (t *Tally) Repeated() int {
 	n := 0
 	for _, row := range t.times {
 		for _, times := range row {
-			if times > 1 {
+			if times&^marked > 1 {
 				n++
 			}
 		}

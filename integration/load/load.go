@@ -22,6 +22,12 @@ type Plan struct {
 	PerWorker int // entries of each worker; 0: until Stop
 	FirstSeq  int // the sequence number of each worker's first entry
 	Padding   int // bytes of padding in each entry
+
+	FirstWorker int         // the number of the first worker
+	Keys        []zap.Field // entry n has also the field n modulo their number; none: none
+	// Begun, unless nil, has a number for each worker, which becomes that of the
+	// entries that the worker has begun to log, FirstSeq not included.
+	Begun []int64
 }
 
 // Run is a load under way.
@@ -35,7 +41,8 @@ type Run struct {
 	logged atomic.Int64
 	hold   atomic.Pointer[hold]
 	counts []int
-	calls  []*hdrhistogram.Histogram
+	calls  []*hdrhistogram.Histogram // since the last Lap
+	laps   []*hdrhistogram.Histogram // before it
 }
 
 // Result is what was logged.
@@ -64,6 +71,7 @@ func New(logger *zap.Logger, plan Plan) *Run {
 	r := &Run{plan: plan, logger: logger, stop: make(chan struct{}), counts: make([]int, plan.Workers)}
 	for range plan.Workers {
 		r.calls = append(r.calls, NewHistogram())
+		r.laps = append(r.laps, NewHistogram())
 	}
 	return r
 }
@@ -84,8 +92,9 @@ func (r *Run) Logged() int { return int(r.logged.Load()) }
 func (r *Run) Wait() Result {
 	r.group.Wait()
 	result := Result{Counts: r.counts, Calls: NewHistogram(), Elapsed: time.Since(r.begin)}
-	for _, h := range r.calls {
+	for w, h := range r.calls {
 		result.Calls.Merge(h)
+		result.Calls.Merge(r.laps[w])
 	}
 	return result
 }
@@ -161,6 +170,23 @@ func (r *Run) Hold(f func()) {
 	close(h.release)
 }
 
+// Lap returns the durations of the calls since the last one, or since the start.
+// f, unless nil, is called while no worker is inside a call.
+func (r *Run) Lap(f func()) *hdrhistogram.Histogram {
+	lap := NewHistogram()
+	r.Hold(func() {
+		for w, h := range r.calls {
+			lap.Merge(h)
+			r.laps[w].Merge(h)
+			h.Reset()
+		}
+		if f != nil {
+			f()
+		}
+	})
+	return lap
+}
+
 // pause takes part in a break if there is one.
 func (r *Run) pause() {
 	if h := r.hold.Load(); h != nil {
@@ -180,9 +206,16 @@ func (r *Run) stopped() bool {
 
 // call logs one entry with five fields.
 func (r *Run) call(w, seq int, padding zap.Field) {
-	worker, number := ids.ID{Worker: w, Seq: seq}.Fields()
+	worker, number := ids.ID{Worker: r.plan.FirstWorker + w, Seq: seq}.Fields()
+	if r.plan.Begun != nil {
+		atomic.StoreInt64(&r.plan.Begun[w], int64(seq-r.plan.FirstSeq+1))
+	}
+	key := zap.Skip()
+	if n := len(r.plan.Keys); n > 0 {
+		key = r.plan.Keys[seq%n]
+	}
 	begin := time.Now()
-	r.logger.Info("load", worker, number, zap.Int("a", seq&7), zap.Bool("b", true), padding)
+	r.logger.Info("load", worker, number, zap.Int("a", seq&7), zap.Bool("b", true), padding, key)
 	_ = r.calls[w].RecordValue(int64(time.Since(begin)))
 	r.logged.Add(1)
 }

@@ -3,6 +3,8 @@ package load
 import (
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"github.com/zapkafka/zapkafka"
 )
 
@@ -33,14 +35,18 @@ type Calls struct {
 }
 
 // Summary returns the figures of a result.
-func (r Result) Summary() Calls {
+func (r Result) Summary() Calls { return Summarize(r.Calls, r.Elapsed) }
+
+// Summarize returns the figures of calls that took so long one by one, and
+// elapsed all together.
+func Summarize(calls *hdrhistogram.Histogram, elapsed time.Duration) Calls {
 	return Calls{
-		Entries:   r.Total(),
-		PerSecond: float64(r.Total()) / r.Elapsed.Seconds(),
-		P50:       time.Duration(r.Calls.ValueAtQuantile(50)),
-		P99:       time.Duration(r.Calls.ValueAtQuantile(99)),
-		P999:      time.Duration(r.Calls.ValueAtQuantile(99.9)),
-		Max:       time.Duration(r.Calls.Max()),
+		Entries:   int(calls.TotalCount()),
+		PerSecond: float64(calls.TotalCount()) / elapsed.Seconds(),
+		P50:       time.Duration(calls.ValueAtQuantile(50)),
+		P99:       time.Duration(calls.ValueAtQuantile(99)),
+		P999:      time.Duration(calls.ValueAtQuantile(99.9)),
+		Max:       time.Duration(calls.Max()),
 	}
 }
 

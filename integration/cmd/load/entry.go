@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -26,14 +24,5 @@ func logger(c config, ws zapcore.WriteSyncer) *zap.Logger {
 // paddingFor returns how much padding makes an entry as long as is asked for,
 // and how long it is then.
 func paddingFor(c config) (padding, length int) {
-	plan := load.Plan{Workers: 1, PerWorker: 1, FirstSeq: 100_000}
-	length = lengthOf(c, plan)
-	padding = max(0, c.size-length)
-	return padding, length + padding
-}
-
-func lengthOf(c config, plan load.Plan) int {
-	var b bytes.Buffer
-	load.New(logger(c, zapcore.AddSync(&b)), plan).Start().Wait()
-	return b.Len()
+	return load.PaddingFor(func(ws zapcore.WriteSyncer) *zap.Logger { return logger(c, ws) }, c.size)
 }

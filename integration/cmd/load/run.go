@@ -17,6 +17,7 @@ import (
 
 	"github.com/zapkafka/zapkafka"
 	"github.com/zapkafka/zapkafka/integration/load"
+	"github.com/zapkafka/zapkafka/integration/memory"
 	"github.com/zapkafka/zapkafka/producer/franz"
 )
 
@@ -69,7 +70,7 @@ func runSink(c config, plan load.Plan, report *load.Report) (err error) {
 	}
 	plan.FirstSeq = warm
 	main := load.New(log, plan)
-	idle := load.Memory{IdleLive: live(), IdleResident: status("VmRSS")}
+	idle := load.Memory{IdleLive: memory.Live(), IdleResident: memory.Status("VmRSS")}
 	if c.script != "" {
 		if err := kafka(c, "pause"); err != nil {
 			return err
@@ -84,7 +85,7 @@ func runSink(c config, plan load.Plan, report *load.Report) (err error) {
 	})
 	defer func() { err = errors.Join(err, thaw()) }()
 
-	resetHighWater()
+	memory.ResetHighWater()
 	// At a steady rate the collector's work is part of what calls are measured
 	// with; at full speed memory is what counts.
 	var collect func(func())
