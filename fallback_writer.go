@@ -115,11 +115,12 @@ func (w *fallbackWriter) writeRecords(c *chunk) {
 	b := w.newBatch(c)
 	w.records = w.records[:0]
 	first := len(c.records)
+	maybeStored := true // by Kafka: all but what the client never got
 	flush := func(last int) {
 		if len(w.records) == 0 {
 			return
 		}
-		b.PossiblyDuplicate = true
+		b.PossiblyDuplicate = maybeStored
 		b.First, b.Last = c.records[first].Time, c.records[last].Time
 		n, err := w.append(b)
 		w.settle(c, n, err)
@@ -130,11 +131,15 @@ func (w *fallbackWriter) writeRecords(c *chunk) {
 		if r.state.Load()&outcomeBits != theFallbacks {
 			continue
 		}
+		if stored := reasonOf(r) != reasonPartition; stored != maybeStored {
+			flush(i)
+			maybeStored = stored
+		}
 		// As long as it is the fallback's and not written, the memory stays.
 		if i < first {
 			first = i
 		}
-		w.addEntry(&b, c, c.indexOf(i), true)
+		w.addEntry(&b, c, c.indexOf(i), maybeStored)
 		w.records = append(w.records, r)
 		if len(b.Text) >= arenaBytes {
 			flush(i)
@@ -175,7 +180,9 @@ func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 				w.reportReason(because)
 			}
 			c.q.counters.fellBack[because].Add(1)
-			c.q.counters.possiblyDuplicate.Add(1)
+			if because != reasonPartition {
+				c.q.counters.possiblyDuplicate.Add(1)
+			}
 		} else {
 			c.q.counters.lost[why].Add(1)
 			c.q.lastResort.take(r.Value)

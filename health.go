@@ -135,7 +135,7 @@ func (q *queue) troublesLocked() uint64 {
 	n := uint64(0)
 	for why := range q.counters.fellBack {
 		switch reason(why) {
-		case reasonQueueFull, reasonFailed, reasonDeadline, reasonOutage:
+		case reasonQueueFull, reasonFailed, reasonDeadline, reasonOutage, reasonPartition:
 			n += q.counters.fellBack[why].Load()
 		}
 	}

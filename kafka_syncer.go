@@ -112,7 +112,7 @@ func startSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, 
 	s.shutdown.done = make(chan struct{})
 	stop, cancel := context.WithCancel(context.Background())
 	s.stopSender = cancel
-	s.sender = &sender{q: q, producer: producer, topic: topic, stop: stop, done: make(chan struct{})}
+	s.sender = &sender{q: q, producer: producer, topic: topic, stop: stop, done: make(chan struct{}), sick: newSickPartitions(producer, r)}
 	s.writer = &fallbackWriter{
 		q: q, file: s.file, turn: s.turn, report: r, fsync: s.fsync,
 		stop: make(chan struct{}), done: make(chan struct{}),

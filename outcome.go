@@ -39,6 +39,7 @@ const (
 	reasonTooLarge         // over MaxEntryBytes: in the rejected file
 	reasonOutage           // Kafka acknowledges nothing at all
 	reasonClosed           // Shutdown, or logged after it
+	reasonPartition        // its partition takes nothing while others do; never with the client
 	reasons                // how many there are
 )
 

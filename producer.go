@@ -76,6 +76,20 @@ type Producer interface {
 	Close(ctx context.Context) error
 }
 
+// Partitioner is what a [Producer] may offer beside: it says where keys go. A
+// syncer whose Producer does keeps what is for a partition that takes nothing apart
+// from the rest, which goes on; else what waits for that one partition comes to fill
+// the memory that the Producer may use, and the others wait too.
+type Partitioner interface {
+	// Partition returns the number of the partition that a record of the topic with
+	// that key would be sent to now. It reports false if that is not known: the
+	// topic's partitions have not been asked for yet, or the choice is made by code
+	// that may not be called for a record that is none. It never waits for a broker,
+	// is called often, and beside all methods of Producer. The key is the caller's
+	// again when it returns.
+	Partition(topic string, key []byte) (partition int32, known bool)
+}
+
 // Limits is the most that a [KafkaSyncer] asks of its [Producer] at any time.
 // A client whose own limits lie below would block or refuse records which the
 // syncer has already counted as in its hands.

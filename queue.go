@@ -32,6 +32,7 @@ type queue struct {
 	low          int64 // free room below which waiting chunks are spilled
 	chunkRecords int   // most entries of a chunk
 	recordCost   int64 // of a record with the producer
+	clientsOwn   int64 // the client's part of that
 	valuePercent int64 // of a value with the producer
 	maxEntry     int   // longer entries are oversize (without their newline)
 	largest      int64 // most that a single entry may cost
@@ -72,10 +73,11 @@ type queue struct {
 	waiting []*chunk // oldest first
 	rejects []*chunk // oversize, oldest first
 	failed  []*chunk // with records for the fallback writer
-	order   []*chunk // all sealed chunks as they were sealed, without the settled ones at its front
+	order   []*chunk // all sealed chunks with entries that have no outcome, as they were sealed
 
 	used      int64
-	inClient  int64 // part of used that is with the producer
+	inClient  int64 // part of used that is with the producer, and counts towards its share
+	stuck     int64 // and that does not: see setStuck
 	clients   int   // chunks that are with the producer
 	spares    []*memory
 	spare     int64 // cost of spares
@@ -155,6 +157,7 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 		limit:        o.BufferBytes,
 		share:        o.BufferBytes / 2,
 		recordCost:   recordSize + int64(overhead.RecordBytes),
+		clientsOwn:   int64(overhead.RecordBytes),
 		valuePercent: int64(overhead.ValuePercent),
 		maxEntry:     o.MaxEntryBytes,
 		linger:       o.Linger,
@@ -648,7 +651,7 @@ func (q *queue) freeLocked(c *chunk) {
 	}
 	q.used -= mem.cost() + c.extra
 	if c.extra != 0 {
-		q.inClient -= mem.cost() + c.extra
+		*q.shareOf(c) -= mem.cost() + c.extra
 		q.clients--
 		q.landedLocked()
 		c.extra = 0
@@ -698,17 +701,16 @@ func (q *queue) trimLocked(now time.Time) time.Duration {
 // chunkSettledLocked notes that every entry of c has its outcome.
 func (q *queue) chunkSettledLocked(c *chunk) {
 	c.settled = true
-	n := 0
-	for n < len(q.order) && q.order[n].settled {
-		q.order[n] = nil
-		n++
-	}
-	if n > 0 {
-		left := copy(q.order, q.order[n:])
-		for i := left; i < len(q.order); i++ {
-			q.order[i] = nil // it would keep the chunk, and with it the records
+	// Also from behind others: one record that waits for its deadline would keep the
+	// records of all chunks behind it, which nobody counts any more.
+	for i := range q.order {
+		if q.order[i] == c {
+			last := len(q.order) - 1
+			copy(q.order[i:], q.order[i+1:])
+			q.order[last] = nil // it would keep the chunk
+			q.order = q.order[:last]
+			break
 		}
-		q.order = q.order[:left]
 	}
 	q.notifySettledLocked()
 }

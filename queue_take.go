@@ -45,14 +45,16 @@ func (q *queue) takeForProducer(now time.Time) (*chunk, time.Duration) {
 	cost := q.clientCost(c)
 	extra := cost - c.mem.cost()
 	if q.clients > 0 && q.inClient+cost > q.share || q.replay.used > q.replay.aside && q.inClient+cost > q.clientMost {
-		return nil, wait // chunkReleased gives the signal, or releaseReplay
+		// chunkReleased gives the signal, or releaseReplay, or the sender finds that
+		// a partition holds all of it.
+		return nil, sooner(wait, lookEvery)
 	}
 	if !q.chargeLocked(extra, 0) {
 		// Only with chunks at the producer: without them the reserve is whole.
 		return nil, wait
 	}
 	q.handedLocked(now)
-	c.extra = extra
+	c.extra, c.handed = extra, now
 	q.inClient += cost
 	q.clients++
 	c.state = chunkClaimed

@@ -14,6 +14,7 @@ type sender struct {
 	topic    string
 	stop     context.Context // done: ends Produce and the goroutine
 	done     chan struct{}   // closed by run
+	sick     *sickPartitions
 
 	records []*Record // reused: the producer gets it for the time of Produce
 }
@@ -34,6 +35,9 @@ func (s *sender) run() {
 			s.handOver(c)
 			continue
 		}
+		if s.sick.look(s.q, time.Now()) {
+			continue
+		}
 		if s.q.takeNudge() {
 			s.producer.Flush(s.stop)
 			continue
@@ -48,9 +52,12 @@ func (s *sender) run() {
 }
 
 func (s *sender) handOver(c *chunk) {
+	now := time.Now()
+	s.sick.look(s.q, now)
 	c.makeRecords(s.topic)
 	s.q.publish(c)
-	s.produce(c.records)
+	s.records = s.sick.divert(c, s.records[:0], now)
+	s.hand()
 }
 
 func (s *sender) produce(records []Record) {
@@ -58,7 +65,14 @@ func (s *sender) produce(records []Record) {
 	for i := range records {
 		s.records = append(s.records, &records[i])
 	}
-	s.producer.Produce(s.stop, s.records)
+	s.hand()
+}
+
+// hand gives s.records to the producer.
+func (s *sender) hand() {
+	if len(s.records) > 0 {
+		s.producer.Produce(s.stop, s.records)
+	}
 	for i := range s.records {
 		s.records[i] = nil // else an idle sink would keep its last block
 	}

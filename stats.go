@@ -63,11 +63,14 @@ type FellBack struct {
 	TooLarge uint64
 	// Closed: no report at Shutdown, or logged after it.
 	Closed uint64
+	// Partition: the partition of their key had taken nothing for a while, though
+	// others did; these were never with the producer.
+	Partition uint64
 }
 
 // Total is the sum over all reasons.
 func (f FellBack) Total() uint64 {
-	return f.QueueFull + f.DeliveryFailed + f.Deadline + f.Sync + f.Outage + f.TooLarge + f.Closed
+	return f.QueueFull + f.DeliveryFailed + f.Deadline + f.Sync + f.Outage + f.TooLarge + f.Closed + f.Partition
 }
 
 // Lost counts entries that are nowhere, by reason.
@@ -107,6 +110,7 @@ func (q *queue) stats() Stats {
 			Outage:         c.fellBack[reasonOutage].Load(),
 			TooLarge:       c.fellBack[reasonTooLarge].Load(),
 			Closed:         c.fellBack[reasonClosed].Load(),
+			Partition:      c.fellBack[reasonPartition].Load(),
 		},
 		Lost: Lost{
 			NoRoom:         c.lost[lostNoRoom].Load(),
