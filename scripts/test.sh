@@ -68,7 +68,7 @@ if [[ -z $without ]]; then
 		(cd "$root/$module" && go test -timeout 5m -run 'Alloc|Overhead|Mapped|Unmap|Arena' .) || failed+=("$module without -race")
 	done
 	printf -- '--- integration: go test, the client that the race detector cannot bear\n'
-	(cd "$root/integration" && go test -timeout 5m -run '^TestContract$/^shopifysarama$' ./conformance) || failed+=('integration without -race')
+	(cd "$root/integration" && go test -timeout 5m -run '^Test(Contract|Partition)$/^shopifysarama$' ./conformance) || failed+=('integration without -race')
 fi
 
 [[ -z $without ]] || printf 'NOTE: %s\n' "$without"

@@ -42,10 +42,9 @@ func sickPartition(x *trial) {
 	x.kafka.Start(x, 1)
 	x.figure("time to replay", x.replayed(p))
 	x.notDoubled(x.finish(p))
-	// A limit at present (README): a chunk of the queue with an entry for the sick
-	// partition keeps its memory, and soon there is none for the others. It shows in
-	// the table; the short form is about what may be lost.
-	if !*short && share < 0.5 {
+	// librdkafka does not say where keys go, and what waits for one partition comes
+	// to fill the memory that the client may use.
+	if x.client.Name != "confluent" && share < 0.8 {
 		x.Errorf("only %.3f of what was logged was acknowledged with one sick partition of twelve", share)
 	}
 }

@@ -52,9 +52,7 @@ func tuned() []kgo.Opt {
 		kgo.ProducerLinger(tunedLinger),
 		// As fast as lz4 here, and without its buffers of 8 MiB for each writer.
 		kgo.ProducerBatchCompression(kgo.SnappyCompression(), kgo.NoCompression()),
-		// The client's default, spelled out: sticky for 64 KiB, adaptive, and
-		// murmur2 for keys as in the Java client.
-		kgo.RecordPartitioner(kgo.UniformBytesPartitioner(64<<10, true, true, nil)),
+		kgo.RecordPartitioner(partitioner),
 		// Without this the client never gives up an idempotent record that may
 		// be on the wire (kgo's documentation of the option).
 		kgo.AllowIdempotentProduceCancellation(),

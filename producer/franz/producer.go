@@ -21,16 +21,18 @@ type Producer struct {
 	brokers []string
 	opts    []kgo.Opt
 
-	mu       sync.Mutex // guards the four below, and adding to inflight
+	mu       sync.Mutex // guards the five below, and adding to inflight
 	starting bool
 	closing  bool
 	client   *kgo.Client
 	purging  map[string]bool // topics being purged, see recreated
+	counts   map[string]*count
 
 	// Set by Start, before the client is stored, and then only read.
 	limits   zapkafka.Limits
 	capacity int64 // records that may be with the client
 	reports  *reporter
+	tells    bool            // the client has our partitioner: see Partition
 	timedOut error           // what a record is reported with at its deadline
 	life     context.Context // ended by kill: gives up what the client holds
 	kill     context.CancelFunc
@@ -75,6 +77,7 @@ func New(brokers []string, opts ...kgo.Opt) (*Producer, error) {
 		brokers: append([]string(nil), brokers...),
 		opts:    append([]kgo.Opt(nil), opts...),
 		purging: make(map[string]bool),
+		counts:  make(map[string]*count),
 		room:    make(chan struct{}, 1),
 		idle:    make(chan struct{}, 1),
 		ended:   make(chan struct{}),
@@ -132,6 +135,7 @@ func (p *Producer) Start(limits zapkafka.Limits, report zapkafka.ErrorHandler) (
 	p.limits = limits
 	p.capacity = int64(limits.Records)
 	p.reports = reports
+	p.tells = client.OptValue(kgo.RecordPartitioner) == any(partitioner)
 	p.timedOut = fmt.Errorf("franz: not acknowledged by Kafka within %v, or behind a record of its partition that was not: %w",
 		limits.DeliveryTimeout, context.DeadlineExceeded)
 	p.life, p.kill = context.WithCancel(context.Background())

@@ -42,6 +42,7 @@ type stickyPartitioner struct {
 
 func (s *stickyPartitioner) Partition(m *sarama.ProducerMessage, partitions int32) (int32, error) {
 	if m.Key != nil {
+		s.shunned.count(s.topic, partitions)
 		return s.keyed.Partition(m, partitions)
 	}
 	if s.left <= 0 || s.of != partitions || s.shunned.changed(&s.seen) {
@@ -104,8 +105,20 @@ func partitionerOf(user sarama.PartitionerConstructor, bad *shunned) sarama.Part
 type shunned struct {
 	changes atomic.Uint64
 
+	counts sync.Map // of partitions, by topic: int32
+
 	mu    sync.Mutex
 	until map[string]map[int32]time.Time
+}
+
+// count notes how many partitions the client has found.
+func (s *shunned) count(topic string, partitions int32) {
+	if s == nil {
+		return
+	}
+	if n, _ := s.counts.Load(topic); n != partitions {
+		s.counts.Store(topic, partitions)
+	}
 }
 
 // add is called for each record that failed and will be retried.
