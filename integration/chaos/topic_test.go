@@ -39,12 +39,15 @@ func sickPartition(x *trial) {
 	share := float64(after.Stats.Acked-before.Stats.Acked) / float64(sum-logged)
 	x.figure("share acknowledged meanwhile", fmt.Sprintf("%.3f of at most %.3f", share, 11./12))
 	x.figure("state meanwhile", after.State)
+	x.figure("to the fallback", fmt.Sprintf("%+v", after.Stats.FellBack))
 	x.kafka.Start(x, 1)
 	x.figure("time to replay", x.replayed(p))
 	x.notDoubled(x.finish(p))
+	// As long as the broker that is gone counts as in sync, a request with something
+	// for the partition is not answered, and what else is in it waits too.
 	// librdkafka does not say where keys go, and what waits for one partition comes
 	// to fill the memory that the client may use.
-	if x.client.Name != "confluent" && share < 0.8 {
+	if x.client.Name != "confluent" && share < 0.5 {
 		x.Errorf("only %.3f of what was logged was acknowledged with one sick partition of twelve", share)
 	}
 }
