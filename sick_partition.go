@@ -188,7 +188,7 @@ func (s *sickPartitions) find(q *queue, c *chunk, now time.Time) (allSick bool) 
 	allSick = true
 	for i := range c.records {
 		r := &c.records[i]
-		if r.state.Load() != heldBit|undecided {
+		if r.state.Load() != undecided|heldBit {
 			continue
 		}
 		if r.Key == nil {
@@ -227,7 +227,7 @@ func (s *sickPartitions) divert(c *chunk, records []*Record, now time.Time) []*R
 		}
 		// The hold becomes the reason "not yet written", as with a Done that brings an
 		// error.
-		if r.state.CompareAndSwap(heldBit|undecided, theFallbacks|uint32(reasonPartition)<<reasonShift) {
+		if r.state.CompareAndSwap(undecided|heldBit, theFallbacks|uint32(reasonPartition)<<reasonShift) {
 			c.q.recordsFailed(c)
 		} else {
 			r.Done(errSickPartition) // given up since it was published
