@@ -80,8 +80,8 @@ const (
 	oldestFirst = 5 * time.Minute
 	minBackoff  = time.Second
 	maxBackoff  = 30 * time.Second
-	// loneTries is how many times an entry is sent alone that is refused together
-	// with records that were just logged: one of those may be to blame.
+	// loneTries is how many times in a row an entry is sent alone that is refused
+	// together with records that were just logged: one of those may be to blame.
 	loneTries = 5
 	// refusalSettles is how long it may take a client to report all the records
 	// that it fails for the same reason.
@@ -551,9 +551,12 @@ func (r *replayer) refused(b *replayBatch, entries []spool.Pending) {
 		return
 	}
 	g := b.group
-	if r.othersRefused(b) && g.tries+1 < loneTries {
-		g.tries++
-		r.retry(&g)
+	if r.othersRefused(b) {
+		if g.tries++; g.tries < loneTries {
+			r.retry(&g)
+		} else {
+			r.passOver(g.parcel, positionsOf(entries)) // another time
+		}
 		return
 	}
 	r.splits = 0

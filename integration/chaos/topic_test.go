@@ -83,11 +83,13 @@ func recreated(x *trial) {
 func batchLimit(x *trial) {
 	x.makeTopic("max.message.bytes=1500")
 	p := x.start()
-	x.asked(p, "entries are refused", func(a service.Answer) bool { return a.Stats.FellBack.DeliveryFailed > 0 })
 	x.logged(p, long(30*time.Second, 5*time.Second))
-	x.eventuallyWithin(patience(), "the error handler is told of max.message.bytes", func() bool {
-		return strings.Contains(p.Said(), "max.message.bytes")
-	})
+	if x.client.Name != "kafkago" { // which divides batches itself
+		x.asked(p, "entries are refused", func(a service.Answer) bool { return a.Stats.FellBack.DeliveryFailed > 0 })
+		x.eventuallyWithin(patience(), "the error handler is told of max.message.bytes", func() bool {
+			return strings.Contains(p.Said(), "max.message.bytes")
+		})
+	}
 	a := p.Ask(x, service.Stats)
 	x.figure("refused", a.Stats.FellBack.DeliveryFailed)
 	x.kafka.SetTopic(x, x.topic, "max.message.bytes", "1048588")
