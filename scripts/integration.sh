@@ -60,10 +60,6 @@ go test ${flags[@]+"${flags[@]}"} -v -count=1 -timeout 20m "$@" .
 
 (($# == 0)) || exit 0
 
-# The client that the race detector cannot bear.
-((${#flags[@]} == 0)) ||
-	go test -v -count=1 -timeout 10m -run '^TestKilledWithEachClient$/^shopifysarama$' .
-
 # The contract on a real Kafka. Its cases with faults take minutes for each client
 # and are run on embedded brokers by make test; make conformance runs all here.
 [[ -n ${CONFORMANCE_FAULTS:-} ]] || unset KAFKA_SCRIPT
