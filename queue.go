@@ -72,7 +72,7 @@ type queue struct {
 	waiting []*chunk // oldest first
 	rejects []*chunk // oversize, oldest first
 	failed  []*chunk // with records for the fallback writer
-	order   []*chunk // all sealed chunks as they were sealed, without the settled ones at its front
+	order   []*chunk // all sealed chunks with entries that have no outcome, as they were sealed
 
 	used      int64
 	inClient  int64 // part of used that is with the producer
@@ -698,17 +698,16 @@ func (q *queue) trimLocked(now time.Time) time.Duration {
 // chunkSettledLocked notes that every entry of c has its outcome.
 func (q *queue) chunkSettledLocked(c *chunk) {
 	c.settled = true
-	n := 0
-	for n < len(q.order) && q.order[n].settled {
-		q.order[n] = nil
-		n++
-	}
-	if n > 0 {
-		left := copy(q.order, q.order[n:])
-		for i := left; i < len(q.order); i++ {
-			q.order[i] = nil // it would keep the chunk, and with it the records
+	// Also from behind others: one record that waits for its deadline would keep the
+	// records of all chunks behind it, which nobody counts any more.
+	for i := range q.order {
+		if q.order[i] == c {
+			last := len(q.order) - 1
+			copy(q.order[i:], q.order[i+1:])
+			q.order[last] = nil // it would keep the chunk
+			q.order = q.order[:last]
+			break
 		}
-		q.order = q.order[:left]
 	}
 	q.notifySettledLocked()
 }

@@ -39,6 +39,7 @@ func sickPartition(x *trial) {
 	share := float64(after.Stats.Acked-before.Stats.Acked) / float64(sum-logged)
 	x.figure("share acknowledged meanwhile", fmt.Sprintf("%.3f of at most %.3f", share, 11./12))
 	x.figure("state meanwhile", after.State)
+	x.figure("to the fallback", fmt.Sprintf("%+v", after.Stats.FellBack))
 	x.kafka.Start(x, 1)
 	x.figure("time to replay", x.replayed(p))
 	x.notDoubled(x.finish(p))
