@@ -698,3 +698,28 @@ func TestProducerTroubleIsReportedOnce(t *testing.T) {
 		t.Errorf("1000 equal errors became:\n%s", got)
 	}
 }
+
+// One record that is not answered keeps its chunk, and not those behind it.
+func TestAHeldRecordKeepsOnlyItsChunk(t *testing.T) {
+	p := &fakeProducer{}
+	s := newTestSyncer(t, p, &memoryFile{}, nil)
+	p.setHandle(p.hold)
+	mustWrite(t, s, "held\n")
+	eventually(t, "it is held", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.held) == 1
+	})
+	p.setHandle(nil)
+	for i := 0; i < 20; i++ {
+		before := s.Stats().Acked
+		mustWrite(t, s, "answered\n")
+		eventually(t, "an answer", func() bool { return s.Stats().Acked > before })
+	}
+	eventually(t, "only the first chunk is kept", func() bool {
+		s.q.mu.Lock()
+		defer s.q.mu.Unlock()
+		return len(s.q.order) == 1
+	})
+	p.answer()
+}

@@ -555,7 +555,9 @@ func (r *replayer) refused(b *replayBatch, entries []spool.Pending) {
 		if g.tries++; g.tries < loneTries {
 			r.retry(&g)
 		} else {
-			r.passOver(g.parcel, positionsOf(entries)) // another time
+			// Another time, and not soon: meanwhile nothing else was replayed.
+			r.passOver(g.parcel, positionsOf(entries))
+			r.asideUntil = time.Now().Add(maxBackoff)
 		}
 		return
 	}

@@ -64,6 +64,9 @@ func (s *KafkaSyncer) Shutdown(ctx context.Context) error {
 		close(s.shutdown.done)
 		return s.shutdown.err
 	}
+	if isClosed(s.shutdown.done) {
+		return s.shutdown.err // whatever has become of ctx
+	}
 	select {
 	case <-s.shutdown.done:
 		return s.shutdown.err

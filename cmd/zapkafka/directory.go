@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -80,6 +82,9 @@ func known(t time.Time) *time.Time {
 
 // examineTree examines dir and the subdirectories of its further owners.
 func examineTree(dir string) ([]*directory, error) {
+	if err := checkFallback(dir); err != nil {
+		return nil, err
+	}
 	dirs, err := spool.Directories(dir)
 	if err != nil {
 		return nil, err
@@ -96,6 +101,22 @@ func examineTree(dir string) ([]*directory, error) {
 		found = append(found, d)
 	}
 	return found, nil
+}
+
+// checkFallback refuses a directory that nobody has opened as a fallback: a name
+// with a typo in it must not look like one of which all is in Kafka.
+func checkFallback(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if name == "lock" || strings.HasPrefix(name, "owner-") || name == "rejected.jsonl" || name == "quarantine.jsonl" || filepath.Ext(name) == ".log" {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s does not look like a fallback directory: there is neither a lock nor a segment in it", dir)
 }
 
 // examine reads all of one directory. Files that cannot be read are in errs.

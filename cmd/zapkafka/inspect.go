@@ -74,7 +74,7 @@ func (d *directory) print(w io.Writer) {
 			printf("  %s: %s, %s, %s\n", f.file.File, count(f.file.Entries, "entry", "entries"), f.what, size(f.file.Bytes))
 		}
 	}
-	printf("  %s wait for Kafka, %s on disk", count(d.Left, "entry", "entries"), size(d.Bytes))
+	printf("  %s for Kafka, %s on disk", count(d.Left, "entry waits", "entries wait"), size(d.Bytes))
 	if n := len(d.Damaged); n > 0 {
 		printf(", %s", count(n, "damaged part", "damaged parts"))
 	}

@@ -127,7 +127,25 @@ func TestInspectBesideTheOwner(t *testing.T) {
 
 func TestInspectOfNothing(t *testing.T) {
 	dir := t.TempDir()
+	fill(t, dir, "app-logs", 0)
 	want(t, exitWell, []string{"inspect", dir}, "0 entries wait for Kafka")
 	want(t, exitNot, []string{"inspect", filepath.Join(dir, "none"), dir}, "no such file or directory", "0 entries wait for Kafka")
 	want(t, exitUsage, []string{"inspect"}, "zapkafka inspect --help")
+}
+
+// A name with a typo in it is no directory of which all is in Kafka, and nothing is
+// made in it.
+func TestADirectoryThatIsNoFallback(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "hosts"), "x")
+	before := snapshot(t, dir)
+	for _, args := range [][]string{
+		{"inspect", dir}, {"verify", dir}, {"replay", "--dry-run", dir},
+		{"replay", "--brokers", "127.0.0.1:1", "--topic", "t", dir},
+	} {
+		want(t, exitNot, args, "does not look like a fallback directory")
+	}
+	if after := snapshot(t, dir); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
 }

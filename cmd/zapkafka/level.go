@@ -44,7 +44,9 @@ The exit status is 1 if the program could not be reached or refused.`
 type levelGetCommand struct{ levelServer }
 
 func (*levelGetCommand) Help() string {
-	return `  zapkafka level get --url http://localhost:8080/log/level
+	return `Examples:
+
+  zapkafka level get --url http://localhost:8080/log/level
   ZAPKAFKA_LEVEL_URL=http://localhost:8080/log/level zapkafka level get --json
 ` + levelHelp
 }
@@ -67,7 +69,9 @@ type levelSetCommand struct {
 }
 
 func (*levelSetCommand) Help() string {
-	return `  zapkafka level set db=debug --for 10m
+	return `Examples:
+
+  zapkafka level set db=debug --for 10m
   zapkafka level set warn db=debug db.pool=info
 
 What is set for db goes for db.pool too, unless that has a level of its own. The
@@ -120,7 +124,9 @@ type levelResetCommand struct {
 }
 
 func (*levelResetCommand) Help() string {
-	return `  zapkafka level reset db http
+	return `Examples:
+
+  zapkafka level reset db http
   zapkafka level reset --all
 ` + levelHelp
 }

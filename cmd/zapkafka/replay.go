@@ -199,7 +199,7 @@ func (r *replayCommand) send(ctx context.Context, c *console, s *sent) (err erro
 
 // openUnowned opens the directory if it is one and no living process owns it.
 func openUnowned(dir string) (*zapkafka.Fallback, error) {
-	if _, err := spool.Directories(dir); err != nil { // OpenFallback would make it
+	if err := checkFallback(dir); err != nil { // OpenFallback would make it one
 		return nil, err
 	}
 	if o, err := spool.FindOwner(dir); err != nil {
