@@ -66,6 +66,7 @@ type chunk struct {
 	givenUp bool       // guarded by q.mu: its records were given up, none is undecided
 	extra   int64      // guarded by q.mu: charged beside mem while with the producer
 	stuck   bool       // guarded by q.mu: does not count towards the producer's share
+	kept    bool       // the sender's: it keeps the memory while it looks
 	handed  time.Time  // guarded by q.mu: when it went to the producer
 
 	// records is made by the sender before the state becomes chunkClient and

@@ -110,12 +110,21 @@ func (w *fallbackWriter) reportReason(why reason) {
 	w.report.report(what, fmt.Errorf("zapkafka: %s: entries went to the fallback (see Stats)", what))
 }
 
-// writeRecords writes those records of a chunk that are the fallback's by now.
+// writeRecords writes those records of a chunk that are the fallback's by now:
+// first those that were with the client, which Kafka may have got, then those that
+// were not.
 func (w *fallbackWriter) writeRecords(c *chunk) {
+	w.writeThose(c, true)
+	w.writeThose(c, false)
+	if err := c.lastErr.Swap(nil); err != nil {
+		w.report.report("delivery", fmt.Errorf("zapkafka: delivery failed: entries went to the fallback (see Stats): %w", *err))
+	}
+}
+
+func (w *fallbackWriter) writeThose(c *chunk, maybeStored bool) {
 	b := w.newBatch(c)
 	w.records = w.records[:0]
 	first := len(c.records)
-	maybeStored := true // by Kafka: all but what the client never got
 	flush := func(last int) {
 		if len(w.records) == 0 {
 			return
@@ -128,12 +137,8 @@ func (w *fallbackWriter) writeRecords(c *chunk) {
 	}
 	for i := range c.records {
 		r := &c.records[i]
-		if r.state.Load()&outcomeBits != theFallbacks {
+		if r.state.Load()&outcomeBits != theFallbacks || (reasonOf(r) != reasonPartition) != maybeStored {
 			continue
-		}
-		if stored := reasonOf(r) != reasonPartition; stored != maybeStored {
-			flush(i)
-			maybeStored = stored
 		}
 		// As long as it is the fallback's and not written, the memory stays.
 		if i < first {
@@ -146,9 +151,6 @@ func (w *fallbackWriter) writeRecords(c *chunk) {
 		}
 	}
 	flush(len(c.records) - 1)
-	if err := c.lastErr.Swap(nil); err != nil {
-		w.report.report("delivery", fmt.Errorf("zapkafka: delivery failed: entries went to the fallback (see Stats): %w", *err))
-	}
 }
 
 // settle gives the records of the last batch their outcome: the first n are on

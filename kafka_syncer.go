@@ -82,7 +82,7 @@ func NewKafkaSyncer(producer Producer, topic string, fallback zapcore.WriteSynce
 		// Bounds from above; what is really handed over depends on the overhead
 		// that the producer is about to declare.
 		Records:         int(o.BufferBytes/2/recordSize) + maxChunkRecords,
-		Bytes:           o.BufferBytes/2 + int64(o.MaxEntryBytes),
+		Bytes:           o.BufferBytes/2 + o.BufferBytes/stuckPart + int64(o.MaxEntryBytes),
 		RecordBytes:     o.MaxEntryBytes,
 		DeliveryTimeout: o.DeliveryTimeout,
 	}, r.producerTrouble)
@@ -112,14 +112,14 @@ func startSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, 
 	s.shutdown.done = make(chan struct{})
 	stop, cancel := context.WithCancel(context.Background())
 	s.stopSender = cancel
-	s.sender = &sender{q: q, producer: producer, topic: topic, stop: stop, done: make(chan struct{}), sick: newSickPartitions(producer, r)}
+	s.sender = &sender{q: q, producer: producer, topic: topic, stop: stop, done: make(chan struct{}), sick: newSickPartitions(producer, r, o.DeliveryTimeout)}
 	s.writer = &fallbackWriter{
 		q: q, file: s.file, turn: s.turn, report: r, fsync: s.fsync,
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.watcher = &watcher{q: q, stop: make(chan struct{}), done: make(chan struct{})}
 	s.notifier = &notifier{q: q, call: o.OnStateChange, stop: make(chan struct{}), done: make(chan struct{})}
-	s.replayer = newReplayer(q, s.file, topic, o, r)
+	s.replayer = newReplayer(q, s.file, topic, o, r, s.sender.sick)
 	go r.run()
 	go s.watcher.run()
 	go s.notifier.run()

@@ -27,6 +27,7 @@ type queue struct {
 	// immutable
 	limit        int64 // bound on used+spare
 	share        int64 // most that the chunks with the producer may cost
+	stuckMost    int64 // most that chunks may cost that are stuck with the producer
 	clientMost   int64 // share, or what one chunk costs that does not fit into it
 	reserve      int64 // room that only the sender may use
 	low          int64 // free room below which waiting chunks are spilled
@@ -75,16 +76,18 @@ type queue struct {
 	failed  []*chunk // with records for the fallback writer
 	order   []*chunk // all sealed chunks with entries that have no outcome, as they were sealed
 
-	used      int64
-	inClient  int64 // part of used that is with the producer, and counts towards its share
-	stuck     int64 // and that does not: see setStuck
-	clients   int   // chunks that are with the producer
-	spares    []*memory
-	spare     int64 // cost of spares
-	spareLow  int   // least len(spares) since the last trim
-	nextTrim  time.Time
-	flushUpTo uint64 // entries up to this number do not linger
-	nudge     bool   // someone waits for what is with the producer
+	used        int64
+	inClient    int64    // part of used that is with the producer, and counts towards its share
+	stuck       int64    // and that does not: see setStuck
+	clients     int      // chunks that are with the producer
+	atClient    []*chunk // these, as they were handed over
+	stuckChunks int      // of these, how many are stuck
+	spares      []*memory
+	spare       int64 // cost of spares
+	spareLow    int   // least len(spares) since the last trim
+	nextTrim    time.Time
+	flushUpTo   uint64 // entries up to this number do not linger
+	nudge       bool   // someone waits for what is with the producer
 
 	giveUpUpTo uint64 // entries up to this number are for the fallback now
 	giveUpWhy  reason
@@ -223,6 +226,17 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 		return nil, fmt.Errorf("BufferBytes is %d, too little for entries of %d bytes (MaxEntryBytes) with the overhead of this producer: double BufferBytes, say, or lower MaxEntryBytes",
 			q.limit, q.maxEntry)
 	}
+	// Stuck chunks come on top of the client's part. The largest entry fits all the
+	// same, and so does the most that the rejected file gets of one.
+	q.stuckMost = q.limit / stuckPart
+	least := largest
+	if most := int64(maxRejectBytes) + chunkSize; q.largest > most {
+		least = most
+	}
+	if most := q.largest - least; most < q.stuckMost {
+		q.stuckMost = most
+	}
+	q.largest -= q.stuckMost
 	q.low = q.limit / 8
 	if two := 2 * q.chunkCost(); q.low < two {
 		q.low = two
@@ -652,6 +666,18 @@ func (q *queue) freeLocked(c *chunk) {
 	q.used -= mem.cost() + c.extra
 	if c.extra != 0 {
 		*q.shareOf(c) -= mem.cost() + c.extra
+		if c.stuck {
+			q.stuckChunks--
+		}
+		for i := range q.atClient {
+			if q.atClient[i] == c {
+				last := len(q.atClient) - 1
+				copy(q.atClient[i:], q.atClient[i+1:])
+				q.atClient[last] = nil
+				q.atClient = q.atClient[:last]
+				break
+			}
+		}
 		q.clients--
 		q.landedLocked()
 		c.extra = 0

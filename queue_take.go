@@ -51,12 +51,13 @@ func (q *queue) takeForProducer(now time.Time) (*chunk, time.Duration) {
 	}
 	if !q.chargeLocked(extra, 0) {
 		// Only with chunks at the producer: without them the reserve is whole.
-		return nil, wait
+		return nil, sooner(wait, lookEvery)
 	}
 	q.handedLocked(now)
 	c.extra, c.handed = extra, now
 	q.inClient += cost
 	q.clients++
+	q.atClient = append(q.atClient, c)
 	c.state = chunkClaimed
 	q.popWaitingLocked(c)
 	return c, 0
@@ -77,7 +78,7 @@ func (q *queue) lingerLocked(now time.Time) time.Duration {
 	if q.flushUpTo >= q.open.first || q.linger <= 0 {
 		return 0
 	}
-	shift := q.clients / lingerStep
+	shift := (q.clients - q.stuckChunks) / lingerStep
 	if shift > maxLingerShift {
 		shift = maxLingerShift
 	}

@@ -15,13 +15,14 @@ import (
 // became of their records. Nothing is appended again: what was not acknowledged
 // is still on file.
 type replayer struct {
-	q        *queue
-	fallback *Fallback
-	topic    string // of entries of which no other is known
-	maxEntry int
-	rate     int // entries a second
-	stampNow bool
-	report   *reporter
+	q          *queue
+	fallback   *Fallback
+	topic      string // of entries of which no other is known
+	maxEntry   int
+	rate       int             // entries a second
+	partitions *sickPartitions // the sender's: current is for us
+	stampNow   bool
+	report     *reporter
 
 	stop chan struct{} // closed by Shutdown: nothing new is begun
 	end  chan struct{} // closed by Shutdown: the producer is closed
@@ -644,13 +645,13 @@ func (q *queue) clientsNow() int {
 
 // newReplayer returns a replayer for the fallback, or nil if there is none to be: it
 // is off, or the fallback is not ours. The first of a fallback has it at once.
-func newReplayer(q *queue, file fallbackFile, topic string, o *Options, report *reporter) *replayer {
+func newReplayer(q *queue, file fallbackFile, topic string, o *Options, report *reporter, partitions *sickPartitions) *replayer {
 	dir, ok := file.(directory)
 	if !ok || o.Replay.Rate < 0 {
 		return nil
 	}
 	r := &replayer{
-		q: q, fallback: dir.Fallback, topic: topic, maxEntry: o.MaxEntryBytes,
+		q: q, partitions: partitions, fallback: dir.Fallback, topic: topic, maxEntry: o.MaxEntryBytes,
 		rate: o.Replay.Rate, stampNow: o.Replay.StampNow, report: report,
 		stop: make(chan struct{}), end: make(chan struct{}), done: make(chan struct{}),
 		parcels: map[*parcel]bool{}, sick: map[string]*sickTopic{}, more: true,

@@ -42,12 +42,21 @@ const (
 
 // withoutSick passes over entries of sick topics that are no sample.
 func (r *replayer) withoutSick(p *parcel, entries []spool.Pending) []spool.Pending {
-	if len(r.sick) == 0 {
+	partitions := r.partitions.current.Load()
+	if len(r.sick) == 0 && partitions == nil {
 		return entries
 	}
 	kept := entries[:0]
 	var passed []spool.Position
 	for i := range entries {
+		if partitions != nil {
+			// What is for them is on file because of that: no sample is needed here.
+			at, known := r.partitions.at(&Record{Topic: r.topicOf(&entries[i]), Key: entries[i].Key})
+			if known && (*partitions)[at] {
+				passed = append(passed, entries[i].Position)
+				continue
+			}
+		}
 		sick := r.sick[r.topicOf(&entries[i])]
 		if sick != nil {
 			sick.seen++

@@ -803,7 +803,7 @@ func TestReplayComesBackToTheUncounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newReplayer(q, newFallbackFile(f, "test"), "test", o, newReporter(func(error) {}))
+	r := newReplayer(q, newFallbackFile(f, "test"), "test", o, newReporter(func(error) {}), &sickPartitions{})
 	defer r.finish()
 	stop := make(chan struct{})
 	close(stop)
@@ -1135,7 +1135,7 @@ func TestARefusalThatOthersMayHaveCaused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newReplayer(q, newFallbackFile(f, "test"), "test", o, newReporter(func(error) {}))
+	r := newReplayer(q, newFallbackFile(f, "test"), "test", o, newReporter(func(error) {}), &sickPartitions{})
 	src, entries := r.next()
 	if len(entries) != 1 {
 		t.Fatalf("%d entries", len(entries))
@@ -1185,7 +1185,7 @@ func TestReplayAdoptsLater(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newReplayer(q, newFallbackFile(f, "test"), "test", o, newReporter(func(error) {}))
+	r := newReplayer(q, newFallbackFile(f, "test"), "test", o, newReporter(func(error) {}), &sickPartitions{})
 	defer r.finish()
 	now := time.Now()
 	if r.step(now); len(r.sources) != 1 {

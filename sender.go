@@ -30,7 +30,7 @@ func (s *sender) run() {
 			continue
 		}
 		c, wait := s.q.takeForProducer(time.Now())
-		wait = sooner(wait, probe)
+		wait = sooner(sooner(wait, probe), s.sick.wait())
 		if c != nil {
 			s.handOver(c)
 			continue

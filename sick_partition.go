@@ -1,107 +1,139 @@
 package zapkafka
 
 import (
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
 // This file keeps a partition that takes nothing from stopping the others.
 //
 // Entries without a key are led around it by the client. Those with a key have to
-// wait for it, and there are some in every chunk: the memory of a chunk comes free
-// when its last record is done, so after some seconds chunks of which nearly all is
-// done would fill what may be with the producer, and nothing more would go to
-// anybody.
+// wait for it, and nearly every chunk has some: the memory of a chunk comes free
+// when its last record is done, so soon chunks of which most is done would fill what
+// may be with the producer, and nothing more would go to anybody.
 //
-// So when that memory is more than half full, the sender looks through the chunks
-// in it. Where the others of a chunk are done, what the client needs for them is
-// given back, and the chunk counts no longer for what the client may have, up to a
-// quarter of the bound. What is still held is for partitions that are sick, if the producer
-// says where keys go. From then on records for these are not handed over: they go
+// So once half of that memory is used, the sender looks through the chunks in it
+// ten times a second. What the client needed for records that are done is given
+// back. If the producer says where keys go, it is found out which partitions hold the
+// rest: they are sick. From then on records for these are not handed over: they go
 // to the fallback at once, but for one a second, which finds out whether the
-// partition has come back. What is in the fallback is replayed then, as ever.
+// partition has come back. Chunks of which nothing is held but records for sick
+// partitions no longer count towards the producer's share, so that the others have
+// room to go on in. What is in the fallback is replayed, as ever, when its partition
+// is well.
 
 const (
 	// lookEvery is how often chunks are looked through, at most.
 	lookEvery = 100 * time.Millisecond
-	// sickAfter is how long a record may be held while most of its chunk are done, and
-	// the memory gets short. At 20,000 entries of 200 bytes a second, and with the
-	// default bound, that is full after about two seconds.
+	// sickAfter is how long a partition must have held records to be sick, and sickSpan
+	// by how much later those were handed over that others have acknowledged.
 	sickAfter = 500 * time.Millisecond
+	sickSpan  = 200 * time.Millisecond
 	// sampleEvery is how often a record is sent to a sick partition, if the last one
 	// has come back.
 	sampleEvery = time.Second
-	// stuckPart: such a part of the bound may be used by chunks that are stuck, beside
-	// what the producer may have otherwise.
+	// stuckPart: such a part of the bound, at most, may be used by chunks that are
+	// stuck, beside what the producer may have otherwise.
 	stuckPart = 4
 )
 
-// sickPartitions are the partitions that take nothing. The sender's alone.
-type sickPartitions struct {
-	partitioner Partitioner // nil: nobody knows where keys go
-	report      *reporter
-	lookAt      time.Time
-	known       map[topicPartition]*sample
-}
-
+// topicPartition names a partition.
 type topicPartition struct {
 	topic     string
 	partition int32
 }
 
-// sample is the last record that was sent to a sick partition.
+// sickPartitions are the partitions that take nothing. All but current is the
+// sender's alone.
+type sickPartitions struct {
+	partitioner Partitioner // nil: nobody knows where keys go
+	report      *reporter
+	delivery    time.Duration
+
+	lookAt     time.Time
+	diverting  bool // the fallback takes what is diverted
+	candidates map[topicPartition]time.Time
+	known      map[topicPartition]*sample
+	// wellAt is when partitions went well. What was handed over before says nothing
+	// of them any more.
+	wellAt map[topicPartition]time.Time
+
+	// current is the partitions in known, for the replay: it passes over their
+	// entries. Never changed, but replaced; nil if there are none.
+	current atomic.Pointer[map[topicPartition]bool]
+}
+
+// sample is a record that was sent to a sick partition.
 type sample struct {
-	record *Record // nil: none yet
+	record *Record // nil: it has come back without success
 	sent   time.Time
 }
 
-func newSickPartitions(producer Producer, report *reporter) *sickPartitions {
-	s := &sickPartitions{report: report, known: map[topicPartition]*sample{}}
+func newSickPartitions(producer Producer, report *reporter, delivery time.Duration) *sickPartitions {
+	s := &sickPartitions{
+		report: report, delivery: delivery,
+		candidates: map[topicPartition]time.Time{}, known: map[topicPartition]*sample{}, wellAt: map[topicPartition]time.Time{},
+	}
 	s.partitioner, _ = producer.(Partitioner)
 	return s
 }
 
+// wait is how long the sender may sleep before it has to look.
+func (s *sickPartitions) wait() time.Duration {
+	if len(s.known) > 0 {
+		return lookEvery
+	}
+	return never
+}
+
 // look looks through the chunks with the producer, if they hold much and it is time
 // again. It reports whether there is room now that was not.
-func (s *sickPartitions) look(q *queue, now time.Time) bool {
+func (s *sickPartitions) look(q *queue, now time.Time) (room bool) {
 	if now.Before(s.lookAt) {
 		return false
 	}
 	s.lookAt = now.Add(lookEvery)
-	found := false
-	for _, c := range q.crowding() {
+	s.askSamples(now)
+	chunks, failing := q.crowding()
+	s.diverting = !failing
+	for _, c := range chunks {
 		// As long as we look, its memory stays: keys lie in it.
-		if !c.keepMemory() {
-			continue
+		c.kept = c.keepMemory()
+		if c.kept && q.refund(c, c.neededBy(q)) {
+			room = true
 		}
-		if extra, most := c.neededBy(q); most {
-			if q.refund(c, extra) {
-				found = true
-			}
-			if s.find(q, c, now) && q.setStuck(c) {
-				found = true
-			}
-		}
-		c.finish(0, 1)
 	}
-	return found
+	if s.partitioner != nil {
+		s.find(chunks, now)
+		for _, c := range chunks {
+			if c.kept && s.holdsOnlySick(c) && q.setStuck(c) {
+				room = true
+			}
+		}
+	}
+	for _, c := range chunks {
+		if c.kept {
+			c.finish(0, 1)
+		}
+	}
+	return room
 }
 
 // crowding returns the chunks with the producer if they use more than half of what
-// they may.
-func (q *queue) crowding() []*chunk {
+// they may, and whether the fallback fails.
+func (q *queue) crowding() (chunks []*chunk, failing bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.inClient <= q.share/2 {
-		return nil
-	}
-	var chunks []*chunk
-	for _, c := range q.order {
-		if c.state == chunkClient && !c.settled && !c.givenUp {
-			chunks = append(chunks, c)
+	if q.inClient > q.share/2 {
+		for _, c := range q.atClient {
+			if c.state == chunkClient {
+				chunks = append(chunks, c)
+			}
 		}
 	}
-	return chunks
+	return chunks, q.failing
 }
 
 // keepMemory adds a reason to keep the chunk's memory, which finish takes away. It
@@ -119,8 +151,8 @@ func (c *chunk) keepMemory() bool {
 }
 
 // neededBy is what the chunk costs beside its memory for those records that the
-// client holds, and whether most of them are done.
-func (c *chunk) neededBy(q *queue) (extra int64, mostDone bool) {
+// client holds.
+func (c *chunk) neededBy(q *queue) int64 {
 	held, bytes := 0, 0
 	for i := range c.records {
 		if r := &c.records[i]; r.state.Load()&heldBit != 0 {
@@ -129,11 +161,11 @@ func (c *chunk) neededBy(q *queue) (extra int64, mostDone bool) {
 		}
 	}
 	done := len(c.records) - held
-	whole := q.extraCost(done, 0) - int64(done)*q.clientsOwn // ours, and there until the last is done
+	extra := q.extraCost(held, bytes) + int64(done)*(q.recordCost-q.clientsOwn) // ours stays until the last is done
 	if q.instance != 0 {
-		whole += int64(len(c.mem.headers)) * headerSize // see clientCost
+		extra += int64(len(c.mem.headers)) * headerSize // see clientCost
 	}
-	return whole + q.extraCost(held, bytes), held*4 <= len(c.records)
+	return extra
 }
 
 // refund makes extra what a chunk is charged beside its memory, if that is less than
@@ -162,12 +194,13 @@ func (q *queue) setStuck(c *chunk) bool {
 		return false
 	}
 	cost := c.mem.cost() + c.extra
-	if q.stuck+cost > q.limit/stuckPart {
+	if q.stuck+cost > q.stuckMost {
 		return false
 	}
 	c.stuck = true
 	q.inClient -= cost
 	q.stuck += cost
+	q.stuckChunks++
 	return true
 }
 
@@ -179,49 +212,155 @@ func (q *queue) shareOf(c *chunk) *int64 {
 	return &q.inClient
 }
 
-// find notes the partitions that a chunk's last records wait for. It reports whether
-// all of these are sick.
-func (s *sickPartitions) find(q *queue, c *chunk, now time.Time) (allSick bool) {
-	if s.partitioner == nil || now.Sub(q.handedAt(c)) < sickAfter {
-		return false
+// at is the partition of a record, if that is known.
+func (s *sickPartitions) at(r *Record) (topicPartition, bool) {
+	if r.Key == nil {
+		return topicPartition{}, false
 	}
-	allSick = true
-	for i := range c.records {
-		r := &c.records[i]
-		if r.state.Load() != undecided|heldBit {
-			continue
-		}
-		if r.Key == nil {
-			allSick = false
-			continue
-		}
-		partition, known := s.partitioner.Partition(r.Topic, r.Key)
-		at := topicPartition{r.Topic, partition}
-		if !known {
-			allSick = false
-			continue
-		}
-		if s.known[at] != nil {
-			continue
-		}
-		s.known[at] = &sample{sent: now}
-		s.report.report("partition", fmt.Errorf("zapkafka: partition %d of topic %q has taken nothing for over %v while others did: entries with its keys go to the fallback until it does", partition, r.Topic, sickAfter))
-	}
-	return allSick
+	partition, known := s.partitioner.Partition(r.Topic, r.Key)
+	return topicPartition{r.Topic, partition}, known
 }
 
-func (q *queue) handedAt(c *chunk) time.Time {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return c.handed
+// find finds the partitions that have held records for a while and acknowledged none
+// that came later, though others did: those of chunks that were handed over later by
+// more than a moment. When all of Kafka pauses, all stop at the same chunks, give or
+// take that moment; and whoever is a little late afterwards is well again with the
+// record that he holds. So a partition has to be found twice.
+func (s *sickPartitions) find(chunks []*chunk, now time.Time) {
+	type stand struct {
+		record *Record // the oldest that is held
+		since  time.Time
+	}
+	held := map[topicPartition]stand{}
+	for _, c := range chunks { // the oldest first
+		if !c.kept || now.Sub(c.handed) < sickAfter {
+			continue
+		}
+		for i := range c.records {
+			r := &c.records[i]
+			if r.state.Load()&heldBit == 0 {
+				continue
+			}
+			at, known := s.at(r)
+			if _, there := held[at]; known && !there && s.known[at] == nil && !c.handed.Before(s.wellAt[at]) {
+				held[at] = stand{r, c.handed}
+			}
+		}
+	}
+	if len(held) == 0 {
+		s.candidates = map[topicPartition]time.Time{}
+		return
+	}
+	latest := map[topicPartition]time.Time{} // chunk of which something is acknowledged
+	for _, c := range chunks {
+		for i := range c.records {
+			if r := &c.records[i]; c.kept && r.state.Load() == acked {
+				if at, known := s.at(r); known {
+					latest[at] = c.handed
+				}
+			}
+		}
+	}
+	candidates := map[topicPartition]time.Time{}
+	for at, h := range held {
+		if t, there := latest[at]; there && !t.Before(h.since) || !othersWentOn(latest, at, h.since.Add(sickSpan)) {
+			continue
+		}
+		began, there := s.candidates[at]
+		if !there {
+			candidates[at] = now
+			continue
+		}
+		if now.Sub(began) < lookEvery {
+			candidates[at] = began
+			continue
+		}
+		s.known[at] = &sample{record: h.record, sent: now}
+		s.publish()
+		s.report.report("partition", fmt.Errorf("zapkafka: partition %d of topic %q has taken nothing for over %v while others did: entries with its keys go to the fallback until it does", at.partition, at.topic, sickAfter))
+	}
+	s.candidates = candidates
+}
+
+// othersWentOn reports whether any other partition has acknowledged something that
+// was handed over after t.
+func othersWentOn(latest map[topicPartition]time.Time, at topicPartition, t time.Time) bool {
+	for other, handed := range latest {
+		if other != at && handed.After(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsOnlySick reports whether the client holds no record of a chunk but such for
+// sick partitions.
+func (s *sickPartitions) holdsOnlySick(c *chunk) bool {
+	if c.stuck || len(s.known) == 0 { // stuck changes by us alone
+		return false
+	}
+	for i := range c.records {
+		r := &c.records[i]
+		if r.state.Load()&heldBit == 0 {
+			continue
+		}
+		if at, known := s.at(r); !known || s.known[at] == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// askSamples looks what has become of the samples. One that is acknowledged makes its
+// partition well.
+func (s *sickPartitions) askSamples(now time.Time) {
+	for at, last := range s.known {
+		if last.record == nil {
+			if now.Sub(last.sent) > s.delivery { // nobody has sent it anything since
+				s.well(at, now)
+			}
+			continue
+		}
+		switch state := last.record.state.Load(); {
+		case state == acked:
+			s.well(at, now)
+		case state&heldBit == 0, now.Sub(last.sent) > s.delivery+wedgedAfter:
+			last.record = nil
+		}
+	}
+	for at, t := range s.wellAt {
+		if now.Sub(t) > s.delivery+wedgedAfter {
+			delete(s.wellAt, at) // nothing is older
+		}
+	}
+}
+
+func (s *sickPartitions) well(at topicPartition, now time.Time) {
+	delete(s.known, at)
+	s.wellAt[at] = now
+	s.publish()
+}
+
+// publish tells the replay.
+func (s *sickPartitions) publish() {
+	if len(s.known) == 0 {
+		s.current.Store(nil)
+		return
+	}
+	current := make(map[topicPartition]bool, len(s.known))
+	for at := range s.known {
+		current[at] = true
+	}
+	s.current.Store(&current)
 }
 
 // divert appends to records those of the chunk that go to the producer. The others,
-// for sick partitions, are the fallback's from here on.
+// for sick partitions, are the fallback's from here on. If that fails they all go: a
+// leader is found in less than the time that a record has.
 func (s *sickPartitions) divert(c *chunk, records []*Record, now time.Time) []*Record {
 	for i := range c.records {
 		r := &c.records[i]
-		if len(s.known) == 0 || r.Key == nil || s.mayGo(r, now) {
+		if len(s.known) == 0 || !s.diverting || s.mayGo(r, now) {
 			records = append(records, r)
 			continue
 		}
@@ -236,30 +375,20 @@ func (s *sickPartitions) divert(c *chunk, records []*Record, now time.Time) []*R
 	return records
 }
 
-var errSickPartition = fmt.Errorf("zapkafka: its partition takes nothing")
+var errSickPartition = errors.New("zapkafka: its partition takes nothing")
 
 // mayGo reports whether a record may go to its partition: that is well, or it is
 // time for a sample.
 func (s *sickPartitions) mayGo(r *Record, now time.Time) bool {
-	partition, known := s.partitioner.Partition(r.Topic, r.Key)
+	at, known := s.at(r)
 	if !known {
 		return true
 	}
-	at := topicPartition{r.Topic, partition}
 	last := s.known[at]
-	if last == nil {
+	switch {
+	case last == nil:
 		return true
-	}
-	if last.record != nil {
-		switch state := last.record.state.Load(); {
-		case state == acked:
-			delete(s.known, at)
-			return true
-		case state&heldBit != 0:
-			return false
-		}
-	}
-	if now.Sub(last.sent) < sampleEvery {
+	case last.record != nil || now.Sub(last.sent) < sampleEvery:
 		return false
 	}
 	last.record, last.sent = r, now

@@ -1,7 +1,9 @@
 package zapkafka
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,19 +11,21 @@ import (
 	"time"
 )
 
-// partitioned is a producer with twelve partitions, of which some hold what they
-// get.
+// partitioned is a producer with partitions, of which some hold what they get.
 type partitioned struct {
 	*fakeProducer
-	mu   sync.Mutex
-	sick map[int32]bool
-	got  map[int32]int
+	partitions int32
+
+	mu     sync.Mutex
+	sick   map[int32]bool
+	paused bool // all hold what they get
 }
 
-const partitions = 12
-
-func newPartitioned(sick ...int32) *partitioned {
-	p := &partitioned{fakeProducer: &fakeProducer{overhead: Overhead{RecordBytes: 320, ValuePercent: 100}}, sick: map[int32]bool{}, got: map[int32]int{}}
+func newPartitioned(partitions int32, sick ...int32) *partitioned {
+	p := &partitioned{
+		fakeProducer: &fakeProducer{overhead: Overhead{RecordBytes: 320, ValuePercent: 100}},
+		partitions:   partitions, sick: map[int32]bool{},
+	}
 	for _, partition := range sick {
 		p.sick[partition] = true
 	}
@@ -29,10 +33,9 @@ func newPartitioned(sick ...int32) *partitioned {
 		for _, r := range records {
 			partition, _ := p.Partition(r.Topic, r.Key)
 			p.mu.Lock()
-			sick := p.sick[partition]
-			p.got[partition]++
+			hold := p.paused || p.sick[partition]
 			p.mu.Unlock()
-			if sick {
+			if hold {
 				p.hold(ctx, []*Record{r})
 			} else {
 				r.Done(nil)
@@ -42,91 +45,191 @@ func newPartitioned(sick ...int32) *partitioned {
 	return p
 }
 
+// Partition sends the key "hot" to 7, and spreads all others.
 func (p *partitioned) Partition(_ string, key []byte) (int32, bool) {
-	n := int32(0)
-	for _, b := range key {
-		n = n*31 + int32(b)
+	if string(key) == "hot" {
+		return 7 % p.partitions, true
 	}
-	return (n%partitions + partitions) % partitions, true
+	n := uint32(2166136261)
+	for _, b := range key {
+		n = (n ^ uint32(b)) * 16777619
+	}
+	return int32(n>>3) % p.partitions & 0x7fffffff, true
 }
 
+func (p *partitioned) pause(on bool) {
+	p.mu.Lock()
+	p.paused = on
+	p.mu.Unlock()
+	if !on {
+		p.ack(p.takeHeld())
+	}
+}
+
+// heal makes all partitions well.
 func (p *partitioned) heal() {
 	p.mu.Lock()
 	p.sick = nil
 	p.mu.Unlock()
-	p.answer()
-	p.setHandle(func(_ context.Context, records []*Record) { p.ack(records) })
+	p.ack(p.takeHeld())
 }
 
-// keyed logs entries with keys that are all different.
-func keyed(t testing.TB, s *KafkaSyncer, from, n int) {
+// keyed logs entries with keys that are all different, but for one in every hot.
+func keyed(t testing.TB, s *KafkaSyncer, from, n, hot int) {
 	t.Helper()
-	line := []byte(strings.Repeat("x", 199) + "\n")
+	line := append(bytes.Repeat([]byte("x"), 199), '\n')
 	for i := from; i < from+n; i++ {
-		if _, err := s.write(&meta{key: []byte(fmt.Sprint("trace-", i)), time: time.Now()}, line); err != nil {
+		key := fmt.Append(nil, "trace-", i)
+		if hot > 0 && i%hot == 0 {
+			key = []byte("hot")
+		}
+		if _, err := s.write(&meta{key: key, time: time.Now()}, line); err != nil && !errors.Is(err, ErrQueueFull) {
 			t.Fatal(err)
 		}
 	}
 }
 
-// One of twelve partitions takes nothing. What is for the others arrives, though
-// every chunk has something for the sick one; that is on file, and known not to be
-// in Kafka.
-func TestOneSickPartition(t *testing.T) {
-	p := newPartitioned(7)
-	log := &errorLog{}
-	f := &memoryFile{}
-	s := newTestSyncer(t, p, f, &Options{ErrorHandler: log.handle})
-	const second, most = 20_000, 160_000
-	logged := 0
-	begin := time.Now()
-	for logged < most {
-		due := int(time.Since(begin).Seconds() * second)
-		if due > most {
-			due = most
+// load logs n entries at a rate, and calls each in between.
+func load(t testing.TB, s *KafkaSyncer, n, rate, hot int, each func(logged int)) {
+	t.Helper()
+	begin, logged := time.Now(), 0
+	for logged < n {
+		due := int(time.Since(begin).Seconds() * float64(rate))
+		if due > n {
+			due = n
 		}
-		if due > logged {
-			keyed(t, s, logged, due-logged)
-			logged = due
-		}
+		keyed(t, s, logged, due-logged, hot)
+		logged = due
+		each(logged)
 		<-time.After(time.Millisecond)
 	}
-	least := uint64(logged) * 11 / 12 * 9 / 10
-	eventually(t, "what is for the others is acknowledged", func() bool { return s.Stats().Acked >= least })
-	st := s.Stats()
-	if state := stateOf(s); state == FallbackOnly {
-		t.Errorf("the state is %v", state)
-	}
-	if st.FellBack.Partition == 0 || st.FellBack.QueueFull+st.FellBack.Outage > uint64(logged)/10 {
-		t.Errorf("%+v", st.FellBack)
-	}
-	if st.PossiblyDuplicate > st.FellBack.Total()-st.FellBack.Partition {
-		t.Errorf("%d possibly duplicate, of %+v", st.PossiblyDuplicate, st.FellBack)
-	}
-	if !strings.Contains(log.String(), "partition 7 of topic") {
-		t.Errorf("told:\n%s", log)
-	}
+}
 
-	// Back again: a sample finds out.
-	p.heal()
-	eventually(t, "the partition gets all of its entries again", func() bool {
-		keyed(t, s, logged, partitions)
-		logged += partitions
-		before := s.Stats()
-		keyed(t, s, logged, 20*partitions)
-		logged += 20 * partitions
-		if err := s.Sync(); err != nil {
-			t.Error(err)
+func nothing(int) {}
+
+// One partition takes nothing. What is for the others arrives, though every chunk has
+// something for the sick one; that is on file, and known not to be in Kafka.
+func TestOneSickPartition(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		partitions int32
+		hot        int     // one entry in so many is for the sick one, beside its share
+		healthy    float64 // of the entries
+	}{
+		{"one of twelve", 12, 0, 11. / 12},
+		{"one of three", 3, 0, 2. / 3},
+		{"of twelve that with a hot key", 12, 2, 11. / 24},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPartitioned(test.partitions, 7%test.partitions)
+			log := &errorLog{}
+			s := newTestSyncer(t, p, &memoryFile{}, &Options{ErrorHandler: log.handle, OutageAfter: waitTime / 2})
+			const n = 120_000
+			load(t, s, n, 20_000, test.hot, nothing)
+			least := uint64(n * test.healthy * 0.8)
+			eventually(t, "what is for the others is acknowledged", func() bool { return s.Stats().Acked >= least })
+			st := s.Stats()
+			if state := stateOf(s); state == FallbackOnly {
+				t.Errorf("the state is %v", state)
+			}
+			if st.FellBack.Partition == 0 {
+				t.Errorf("%+v", st.FellBack)
+			}
+			if st.PossiblyDuplicate > st.FellBack.Total()-st.FellBack.Partition {
+				t.Errorf("%d possibly duplicate, of %+v", st.PossiblyDuplicate, st.FellBack)
+			}
+			if !strings.Contains(log.String(), fmt.Sprintf("partition %d of topic", 7%test.partitions)) {
+				t.Errorf("told:\n%s", log)
+			}
+			s.q.mu.Lock()
+			if s.q.stuck > s.q.stuckMost || s.q.used > s.q.limit {
+				t.Errorf("%d bytes are stuck, %d used, of %d", s.q.stuck, s.q.used, s.q.limit)
+			}
+			s.q.mu.Unlock()
+
+			// Back again: the sample comes back.
+			p.heal()
+			eventually(t, "the partition is well", func() bool { return s.sender.sick.current.Load() == nil })
+			before := s.Stats()
+			keyed(t, s, n, 5000, 0)
+			if err := s.Sync(); err != nil {
+				t.Error(err)
+			}
+			if after := s.Stats(); after.FellBack.Partition != before.FellBack.Partition {
+				t.Errorf("before %+v, after %+v", before.FellBack, after.FellBack)
+			}
+		})
+	}
+}
+
+// When all of Kafka pauses for a moment, no partition is sick.
+func TestAPauseMakesNoPartitionSick(t *testing.T) {
+	p := newPartitioned(12)
+	s := newTestSyncer(t, p, &memoryFile{}, &Options{OutageAfter: -1, BufferBytes: 64 << 20})
+	step := 0
+	load(t, s, 100_000, 20_000, 0, func(logged int) {
+		switch {
+		case step == 0 && logged > 20_000:
+			p.pause(true)
+			step++
+		case step == 1 && logged > 50_000:
+			p.pause(false)
+			step++
 		}
-		return s.Stats().FellBack.Total() == before.FellBack.Total()
 	})
+	if n := s.Stats().FellBack.Partition; n != 0 {
+		t.Errorf("%d entries were diverted", n)
+	}
+}
+
+// A fallback that fails gets nothing that Kafka may yet take.
+func TestNothingIsDivertedToAFallbackThatFails(t *testing.T) {
+	p := newPartitioned(12, 7)
+	f := &memoryFile{write: func([]byte) (int, error) { return 0, errors.New("disk full") }}
+	s := newTestSyncer(t, p, f, &Options{MaxWait: -1, BufferBytes: 64 << 20})
+	load(t, s, 60_000, 20_000, 0, func(int) {
+		s.q.mu.Lock()
+		s.q.failing, s.q.failingUntil = true, time.Now().Add(time.Second)
+		s.q.mu.Unlock()
+	})
+	if n := s.Stats().Lost.FallbackFailed; n != 0 {
+		t.Errorf("%d entries were lost that were not handed over", n)
+	}
+	p.heal()
+	eventually(t, "all that had room is acknowledged", func() bool {
+		st := s.Stats()
+		return st.Acked+st.Lost.Total() == st.Accepted
+	})
+}
+
+// Sync takes records over; what the client holds of them counts all the same.
+func TestSickPartitionAndSync(t *testing.T) {
+	p := newPartitioned(12, 7)
+	s := newTestSyncer(t, p, &memoryFile{}, &Options{SyncTimeout: 100 * time.Millisecond})
+	stop := make(chan struct{})
+	var syncs sync.WaitGroup
+	for i := 0; i < 4; i++ {
+		syncs.Add(1)
+		go func() {
+			defer syncs.Done()
+			for !isClosed(stop) {
+				_ = s.Sync()
+			}
+		}()
+	}
+	load(t, s, 60_000, 10_000, 0, nothing)
+	close(stop)
+	syncs.Wait()
+	if st := s.Stats(); st.Acked < 60_000*11/12*3/4 {
+		t.Errorf("%d of 60,000 acknowledged: %+v", st.Acked, st.FellBack)
+	}
 }
 
 // A producer that does not say where keys go gets all of them.
 func TestSickPartitionOfAClientThatDoesNotTell(t *testing.T) {
-	p := newPartitioned(7)
+	p := newPartitioned(12, 7)
 	s := newTestSyncer(t, struct{ Producer }{p}, &memoryFile{}, nil)
-	keyed(t, s, 0, 10_000)
+	keyed(t, s, 0, 10_000, 0)
 	eventually(t, "the others' entries", func() bool { return s.Stats().Acked > 9000 })
 	if n := s.Stats().FellBack.Partition; n != 0 {
 		t.Errorf("%d entries by partition", n)
@@ -135,14 +238,14 @@ func TestSickPartitionOfAClientThatDoesNotTell(t *testing.T) {
 
 // What is given back while a chunk is with the client is not given back twice.
 func TestRefundOfOverhead(t *testing.T) {
-	p := newPartitioned(7)
+	p := newPartitioned(12, 7)
 	s := newTestSyncer(t, p, &memoryFile{}, &Options{BufferBytes: 8 << 20})
-	keyed(t, s, 0, 5_000)
+	keyed(t, s, 0, 5_000, 0)
 	eventually(t, "refunds", func() bool {
 		s.q.mu.Lock()
 		defer s.q.mu.Unlock()
-		for _, c := range s.q.order {
-			if c.state == chunkClient && c.extra > 0 && c.extra < s.q.extraCost(c.entries(), c.used)/2 {
+		for _, c := range s.q.atClient {
+			if c.extra < s.q.extraCost(c.entries(), c.used)/2 {
 				return true
 			}
 		}
@@ -152,6 +255,22 @@ func TestRefundOfOverhead(t *testing.T) {
 	eventually(t, "nothing is charged", func() bool {
 		s.q.mu.Lock()
 		defer s.q.mu.Unlock()
-		return s.q.inClient == 0 && s.q.clients == 0
+		return s.q.inClient == 0 && s.q.stuck == 0 && s.q.clients == 0 && len(s.q.atClient) == 0 && s.q.stuckChunks == 0
 	})
+}
+
+// The replay sends nothing to a partition that takes nothing.
+func TestReplayPassesOverASickPartition(t *testing.T) {
+	p := newPartitioned(12, 7)
+	s, f := newReplaySyncer(t, p, t.TempDir(), nil, nil)
+	load(t, s, 100_000, 20_000, 0, nothing)
+	eventually(t, "entries are diverted", func() bool { return f.Stats().Stored > 1000 })
+	p.fakeProducer.mu.Lock()
+	held := len(p.held)
+	p.fakeProducer.mu.Unlock()
+	if diverted := int(f.Stats().Stored); held > diverted+20_000 {
+		t.Errorf("the client holds %d records, and %d are on file", held, diverted)
+	}
+	p.heal()
+	eventually(t, "all is in Kafka", func() bool { return f.Stats().OnFile == 0 && s.Stats().PendingEntries == 0 })
 }

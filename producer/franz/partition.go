@@ -15,6 +15,10 @@ var _ zapkafka.Partitioner = (*Producer)(nil)
 // and murmur2 for keys as in the Java client.
 var partitioner = kgo.UniformBytesPartitioner(64<<10, true, true, nil)
 
+// keys is where partitioner sends keys: for a record with one it is a function of
+// key and number, and looks at nothing else.
+var keys = partitioner.ForTopic("").(kgo.TopicBackupPartitioner)
+
 // countFor is how long the number of a topic's partitions is believed.
 const countFor = 5 * time.Second
 
@@ -37,9 +41,7 @@ func (p *Producer) Partition(topic string, key []byte) (partition int32, known b
 	if n == 0 {
 		return 0, false
 	}
-	// For a key it is a function of key and n, and looks at nothing else.
-	of := partitioner.ForTopic(topic).(kgo.TopicBackupPartitioner)
-	return int32(of.PartitionByBackup(&kgo.Record{Key: key}, n, nil)), true
+	return int32(keys.PartitionByBackup(&kgo.Record{Key: key}, n, nil)), true
 }
 
 // partitions is how many partitions the topic has, 0 if that is not known.

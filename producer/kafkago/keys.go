@@ -23,7 +23,11 @@ func (p *Producer) Partition(topic string, key []byte) (partition int32, known b
 		return 0, false
 	}
 	switch t.balancer.(type) {
-	case *sticky, *kafka.Hash, *kafka.ReferenceHash, kafka.CRC32Balancer, *kafka.CRC32Balancer, kafka.Murmur2Balancer, *kafka.Murmur2Balancer:
+	case *sticky, *kafka.Hash, *kafka.ReferenceHash, kafka.Murmur2Balancer, *kafka.Murmur2Balancer:
+	case kafka.CRC32Balancer, *kafka.CRC32Balancer:
+		if len(key) == 0 {
+			return 0, false // as librdkafka, it may choose any
+		}
 	default:
 		return 0, false
 	}

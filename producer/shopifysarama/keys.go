@@ -18,7 +18,11 @@ func (p *Producer) Partition(topic string, key []byte) (partition int32, known b
 	if key == nil || !asked {
 		return 0, false
 	}
-	m := &sarama.ProducerMessage{Topic: topic, Key: sarama.ByteEncoder(key)}
-	partition, err := sarama.NewHashPartitioner(topic).Partition(m, n.(int32))
+	p.shunned.mu.Lock() // the hash has a state
+	defer p.shunned.mu.Unlock()
+	if p.shunned.hash == nil {
+		p.shunned.hash = sarama.NewHashPartitioner(topic) // whatever the topic
+	}
+	partition, err := p.shunned.hash.Partition(&sarama.ProducerMessage{Topic: topic, Key: sarama.ByteEncoder(key)}, n.(int32))
 	return partition, err == nil
 }

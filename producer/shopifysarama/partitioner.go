@@ -109,6 +109,7 @@ type shunned struct {
 
 	mu    sync.Mutex
 	until map[string]map[int32]time.Time
+	hash  sarama.Partitioner // for Partition; nil before its first use
 }
 
 // count notes how many partitions the client has found.
