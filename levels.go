@@ -1,7 +1,6 @@
 package zapkafka
 
 import (
-	"hash/maphash"
 	"sort"
 	"strings"
 	"sync"
@@ -141,28 +140,34 @@ const (
 	replaceEvery = 64
 )
 
-var nameSeed = maphash.MakeSeed()
+// slotOf spreads names by their length and four of their bytes: a real hash would
+// cost as much as all the rest.
+func slotOf(name string) uint {
+	n := uint(len(name))
+	return (n + 7*uint(name[n/4]) + 31*uint(name[n/2]) + 131*uint(name[n-1]) + 17*uint(name[n*3/4])) % hotSlots
+}
 
 // level returns the level of a name, noLevel if it is that of all.
 func (n *namedLevels) level(name string) zapcore.Level {
-	slot := maphash.String(nameSeed, name) % hotSlots
-	for i := uint64(0); i < 2; i++ {
-		if hot := n.hot[slot^i].Load(); hot != nil && hot.name == name {
-			return hot.level
-		}
+	slot := slotOf(name)
+	if hot := n.hot[slot].Load(); hot != nil && hot.name == name {
+		return hot.level
+	}
+	if hot := n.hot[slot^1].Load(); hot != nil && hot.name == name {
+		return hot.level
 	}
 	level := n.inherited(name)
 	if len(name) > maxLevelName {
 		return level
 	}
-	for i := uint64(0); i < 2; i++ {
+	for i := uint(0); i < 2; i++ {
 		if n.hot[slot^i].Load() == nil {
 			n.hot[slot^i].Store(&hotName{name, level})
 			return level
 		}
 	}
 	if m := n.misses.Add(1); m%replaceEvery == 0 {
-		n.hot[slot^uint64(m/replaceEvery%2)].Store(&hotName{name, level})
+		n.hot[slot^uint(m/replaceEvery%2)].Store(&hotName{name, level})
 	}
 	return level
 }

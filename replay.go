@@ -559,6 +559,9 @@ func (r *replayer) refused(b *replayBatch, entries []spool.Pending) {
 			// Another time, and not soon: meanwhile nothing else was replayed.
 			r.passOver(g.parcel, positionsOf(entries))
 			r.asideUntil = time.Now().Add(maxBackoff)
+			if errors.Is(err, ErrTooLarge) {
+				r.report.report("batch size", fmt.Errorf("zapkafka: replay: Kafka refuses an entry of %d bytes as too large, and what is logged meanwhile too: if no entry is over the topic's max.message.bytes, then the batch size of the client is: %w", len(entries[0].Value), err))
+			}
 		}
 		return
 	}

@@ -18,12 +18,26 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const waitTime = 20 * time.Second
 
+// within reports whether cond comes true in that time.
+func within(d time.Duration, cond func() bool) bool {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	end := time.NewTimer(d)
+	defer end.Stop()
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-end.C:
+			return cond()
+		}
+	}
+	return true
+}
+
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	for end := time.Now().Add(waitTime); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited %v in vain for: %s", waitTime, what)
-		}
+	if !within(waitTime, cond) {
+		t.Fatalf("waited %v in vain for: %s", waitTime, what)
 	}
 }
 
@@ -233,16 +247,11 @@ func TestAFileThatComesBack(t *testing.T) {
 	// That it was seen to be gone, nothing tells.
 	eventually(t, "it is taken", func() bool {
 		must(t, os.WriteFile(path, []byte("warn"), 0o600))
-		for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); time.Sleep(time.Millisecond) {
-			if levels.String() == "warn" {
-				return true
-			}
+		if within(200*time.Millisecond, func() bool { return levels.String() == "warn" }) {
+			return true
 		}
 		must(t, os.Remove(path))
-		for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
-			time.Sleep(time.Millisecond)
-		}
-		return false
+		return within(200*time.Millisecond, func() bool { return false }) // time to be seen gone
 	})
 }
 

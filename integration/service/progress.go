@@ -3,7 +3,6 @@ package service
 import (
 	"fmt"
 	"os"
-	"syscall"
 	"unsafe"
 )
 
@@ -26,7 +25,7 @@ func OpenProgress(name string) (*Progress, error) {
 	if err := f.Truncate(progressBytes); err != nil {
 		return nil, err
 	}
-	mapped, err := syscall.Mmap(int(f.Fd()), 0, progressBytes, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	mapped, err := mapFile(f, progressBytes)
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", name, err)
 	}
@@ -39,4 +38,4 @@ func (p *Progress) Begun() []int64 {
 }
 
 // Close ends the use of the numbers.
-func (p *Progress) Close() error { return syscall.Munmap(p.mapped) }
+func (p *Progress) Close() error { return unmapFile(p.mapped) }

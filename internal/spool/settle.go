@@ -71,27 +71,20 @@ func (r *Replay) Reject(e Pending, reason string) error {
 
 // Again gives entries back, undone: the next Next goes back to the first of them.
 // What was passed over behind it comes again too.
-func (r *Replay) Again(positions ...Position) {
-	s := r.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range positions {
-		if g, _, ok := r.landLocked(p); ok {
-			g.rewind(p.offset)
-		}
-	}
-}
+func (r *Replay) Again(positions ...Position) { r.giveBack(positions, (*stored).rewind) }
 
 // PassOver gives entries back, undone, and lets Next go on behind them until
 // Recall. However many these are, they take no memory: all that Next was at and
 // that is neither done with nor with the caller was passed over.
-func (r *Replay) PassOver(positions ...Position) {
+func (r *Replay) PassOver(positions ...Position) { r.giveBack(positions, (*stored).passOver) }
+
+func (r *Replay) giveBack(positions []Position, note func(g *stored, offset int64)) {
 	s := r.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range positions {
 		if g, _, ok := r.landLocked(p); ok {
-			g.passOver(p.offset)
+			note(g, p.offset)
 		}
 	}
 }
