@@ -182,6 +182,7 @@ func (c *chaos) Sync() error { return nil }
 // Memory that comes free is overwritten at once, so a copy that is still needed
 // would show up damaged.
 func TestEveryEntryHasOneOutcome(t *testing.T) {
+	t.Parallel()
 	runs := 12
 	if testing.Short() {
 		runs = 3
@@ -189,7 +190,10 @@ func TestEveryEntryHasOneOutcome(t *testing.T) {
 	seed := time.Now().UnixNano()
 	for run := 0; run < runs; run++ {
 		seed := seed + int64(run)
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { oneChaosRun(t, seed) })
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			oneChaosRun(t, seed)
+		})
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 // both sheets must balance, and what is in neither Kafka nor a file must be
 // counted as lost.
 func TestBothSheets(t *testing.T) {
+	t.Parallel()
 	runs := 8
 	if testing.Short() {
 		runs = 2
@@ -31,7 +32,10 @@ func TestBothSheets(t *testing.T) {
 	seed := time.Now().UnixNano()
 	for run := 0; run < runs; run++ {
 		seed := seed + int64(run)
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { oneSheetsRun(t, seed) })
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			oneSheetsRun(t, seed)
+		})
 	}
 }
 

@@ -237,6 +237,7 @@ func filesLeft(t testing.TB, dir string) []string {
 // After an outage everything ends up acknowledged by itself, each entry once, and
 // the directory is empty.
 func TestAfterAnOutageAllIsInKafka(t *testing.T) {
+	t.Parallel()
 	p := &topicDouble{overhead: Overhead{RecordBytes: 320, ValuePercent: 100}}
 	dir := t.TempDir()
 	s, f := newReplaySyncer(t, p, dir, nil, &Options{
@@ -340,6 +341,7 @@ func TestReplayStampsNow(t *testing.T) {
 // Key, headers and topic of an entry are those of its replayed record; a topic
 // that the plain lines of another process mean is kept too.
 func TestReplayKeepsMeta(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	leaveOther := mustOpenFallback(t, dir, nil)
 	leaveOther.claimTopic("elsewhere")
@@ -536,6 +538,7 @@ func TestReplayIsTakenOver(t *testing.T) {
 
 // A replay that cannot be opened is tried again.
 func TestReplayThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	f := mustOpenFallback(t, dir, nil)
 	defer mustCloseFallback(t, f)
@@ -603,6 +606,7 @@ func TestReplayAfterACrash(t *testing.T) {
 // Entries of one partition that is sick stay on file and do not hold up those
 // behind them; nothing is appended again.
 func TestFailedReplayStaysOnFile(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	const n = 6000
 	leave(t, dir, numbered(n)...)
@@ -711,6 +715,7 @@ func TestLiveTrafficGoesFirst(t *testing.T) {
 
 // Replay is as fast as its rate, and no faster.
 func TestReplayRate(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	const n, rate = 3000, 5000
 	leave(t, dir, numbered(n)...)
@@ -834,6 +839,7 @@ func TestShutdownEndsCounting(t *testing.T) {
 }
 
 func TestShutdownWithReplayAtAProducerThatHangs(t *testing.T) {
+	t.Parallel()
 	for _, p := range []*badProducer{{produce: true}, {close: true}} {
 		p.release = make(chan struct{})
 		t.Run(fmt.Sprintf("produce=%v,close=%v", p.produce, p.close), func(t *testing.T) {
@@ -872,6 +878,7 @@ func TestShutdownWithReplayAtAProducerThatHangs(t *testing.T) {
 
 // Entries for a topic that is gone do not hold up those behind them.
 func TestReplayPassesAFailingTopic(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	old := mustOpenFallback(t, dir, nil)
 	old.claimTopic("gone")
@@ -939,6 +946,7 @@ func TestReplayPassesAnyNumberOfFailingEntries(t *testing.T) {
 // A topic that is known to fail is no outage while nothing else is under way, however
 // long its sample takes.
 func TestASickTopicIsNoOutage(t *testing.T) {
+	t.Parallel()
 	const outageAfter = 500 * time.Millisecond
 	dir := t.TempDir()
 	leaveMany(t, dir, "gone", 10, func(int) string { return "gone" })
@@ -990,6 +998,7 @@ func (p *slowDouble) Produce(ctx context.Context, records []*Record) {
 // Samples of a failing topic are taken here and there: a sick partition does not
 // hide the entries of another that are behind.
 func TestReplayPassesAFailingPartition(t *testing.T) {
+	t.Parallel()
 	const n, well = 300_000, 60_000
 	dir := t.TempDir()
 	leaveMany(t, dir, "test", n, func(i int) string {
@@ -1009,6 +1018,7 @@ func TestReplayPassesAFailingPartition(t *testing.T) {
 // What is remembered of entries that succeed between failing ones is inside the
 // bound, and all comes through in the end.
 func TestReplayRemembersOnlySoMuch(t *testing.T) {
+	t.Parallel()
 	const n = 40_000
 	dir := t.TempDir()
 	leaveMany(t, dir, "test", n, func(i int) string { return []string{"well", "sick"}[i%2] })
@@ -1033,8 +1043,11 @@ func TestReplayRemembersOnlySoMuch(t *testing.T) {
 // With a small bound what is passed over takes a good part of the replay's memory,
 // which must not keep it from going on: nothing else would free that.
 func TestReplayPassesAFailingTopicInASmallBound(t *testing.T) {
+	t.Parallel()
 	for _, overhead := range []Overhead{{RecordBytes: 320, ValuePercent: 100}, {RecordBytes: 192, ValuePercent: 100}, {RecordBytes: 224, ValuePercent: 300}} {
+		overhead := overhead
 		t.Run(fmt.Sprint(overhead), func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			old := mustOpenFallback(t, dir, nil)
 			old.claimTopic("gone")

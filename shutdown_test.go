@@ -18,7 +18,13 @@ func shutdownWithin(t *testing.T, s *KafkaSyncer, limit time.Duration) error {
 	defer cancel()
 	begin := time.Now()
 	err := s.Shutdown(ctx)
-	if took := time.Since(begin); took > limit+500*time.Millisecond {
+	// Half a second is the promise. The race detector makes of it what it likes on
+	// a busy machine.
+	most := limit + 500*time.Millisecond
+	if raceEnabled {
+		most += 5 * time.Second
+	}
+	if took := time.Since(begin); took > most {
 		t.Errorf("Shutdown took %v with a limit of %v", took, limit)
 	}
 	return err
@@ -50,6 +56,7 @@ func TestShutdownDelivers(t *testing.T) {
 }
 
 func TestShutdownWithSilentKafkaPutsAllOnFile(t *testing.T) {
+	t.Parallel()
 	for _, limit := range []time.Duration{2 * time.Second, 100 * time.Millisecond, 0} {
 		t.Run(limit.String(), func(t *testing.T) {
 			p := &fakeProducer{}
@@ -171,6 +178,7 @@ func TestShutdownWithADiskThatHangsCountsOversizeEntriesOnce(t *testing.T) {
 // Without a deadline the disk has a second after DeliveryTimeout, then Shutdown
 // ends with it or without.
 func TestShutdownWithoutADeadlineEnds(t *testing.T) {
+	t.Parallel()
 	p := &fakeProducer{}
 	p.handle = p.hold
 	f := newStall()
@@ -376,6 +384,7 @@ func (p *badProducer) Close(ctx context.Context) error {
 }
 
 func TestShutdownWithAProducerThatHangs(t *testing.T) {
+	t.Parallel()
 	for _, p := range []*badProducer{{produce: true}, {close: true}} {
 		p.release = make(chan struct{})
 		t.Run(fmt.Sprintf("produce=%v,close=%v", p.produce, p.close), func(t *testing.T) {

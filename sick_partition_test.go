@@ -110,6 +110,7 @@ func nothing(int) {}
 // One partition takes nothing. What is for the others arrives, though every chunk has
 // something for the sick one; that is on file, and known not to be in Kafka.
 func TestOneSickPartition(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name       string
 		partitions int32
@@ -120,7 +121,9 @@ func TestOneSickPartition(t *testing.T) {
 		{"one of three", 3, 0, 2. / 3},
 		{"of twelve that with a hot key", 12, 2, 11. / 24},
 	} {
+		test := test
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			p := newPartitioned(test.partitions, 7%test.partitions)
 			log := &errorLog{}
 			s := newTestSyncer(t, p, &memoryFile{}, &Options{ErrorHandler: log.handle, OutageAfter: waitTime / 2})
@@ -150,13 +153,21 @@ func TestOneSickPartition(t *testing.T) {
 			// Back again: the sample comes back.
 			p.heal()
 			eventually(t, "the partition is well", func() bool { return s.sender.sick.current.Load() == nil })
-			before := s.Stats()
-			keyed(t, s, n, 5000, 0)
-			if err := s.Sync(); err != nil {
-				t.Error(err)
-			}
-			if after := s.Stats(); after.FellBack.Partition != before.FellBack.Partition {
-				t.Errorf("before %+v, after %+v", before.FellBack, after.FellBack)
+			// And stays well: on a busy machine it may be found sick once more by what
+			// comes in a burst, but not for ever.
+			for next, begin := n, time.Now(); ; next += 5000 {
+				before := s.Stats().FellBack.Partition
+				keyed(t, s, next, 5000, 0)
+				if err := s.Sync(); err != nil {
+					t.Error(err)
+				}
+				diverted := s.Stats().FellBack.Partition - before
+				if diverted == 0 {
+					break
+				}
+				if time.Since(begin) > waitTime {
+					t.Fatalf("%d of 5000 entries are still kept from a partition that is well", diverted)
+				}
 			}
 		})
 	}
@@ -164,6 +175,7 @@ func TestOneSickPartition(t *testing.T) {
 
 // When all of Kafka pauses for a moment, no partition is sick.
 func TestAPauseMakesNoPartitionSick(t *testing.T) {
+	t.Parallel()
 	p := newPartitioned(12)
 	s := newTestSyncer(t, p, &memoryFile{}, &Options{OutageAfter: -1, BufferBytes: 64 << 20})
 	step := 0
@@ -184,6 +196,7 @@ func TestAPauseMakesNoPartitionSick(t *testing.T) {
 
 // A fallback that fails gets nothing that Kafka may yet take.
 func TestNothingIsDivertedToAFallbackThatFails(t *testing.T) {
+	t.Parallel()
 	p := newPartitioned(12, 7)
 	f := &memoryFile{write: func([]byte) (int, error) { return 0, errors.New("disk full") }}
 	s := newTestSyncer(t, p, f, &Options{MaxWait: -1, BufferBytes: 64 << 20})
@@ -204,6 +217,7 @@ func TestNothingIsDivertedToAFallbackThatFails(t *testing.T) {
 
 // Sync takes records over; what the client holds of them counts all the same.
 func TestSickPartitionAndSync(t *testing.T) {
+	t.Parallel()
 	p := newPartitioned(12, 7)
 	s := newTestSyncer(t, p, &memoryFile{}, &Options{SyncTimeout: 100 * time.Millisecond})
 	stop := make(chan struct{})
@@ -261,6 +275,7 @@ func TestRefundOfOverhead(t *testing.T) {
 
 // The replay sends nothing to a partition that takes nothing.
 func TestReplayPassesOverASickPartition(t *testing.T) {
+	t.Parallel()
 	p := newPartitioned(12, 7)
 	s, f := newReplaySyncer(t, p, t.TempDir(), nil, nil)
 	load(t, s, 100_000, 20_000, 0, nothing)

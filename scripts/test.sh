@@ -25,50 +25,66 @@ fi
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 failed=()
+# Many tests wait: more of them at once than there are cores.
+at_once=(-parallel 6)
 
-# test_module MODULE FLAGS... says what it does, and leaves a file if it failed.
-test_module() {
+# go_test MODULE FLAGS... tests a module, and says with which flags.
+go_test() {
 	local module=$1
 	shift
-	printf -- '--- %s: go test%s\n' "$module" "${flags[*]:+ ${flags[*]}}"
-	(cd "$root/$module" && go test ${flags[@]+"${flags[@]}"} -timeout 5m "$@" ./...) || touch "$logs/${module//\//-}.failed"
+	printf -- '--- %s: go test%s\n' "$module" "${*:+ $*}"
+	(cd "$root/$module" && go test -timeout 5m "$@")
 }
 
-# Those of the clients wait most of the time, for brokers that do not answer: two
-# of them at once. What they print is kept until all of them are done.
-together=()
-for module in $(modules); do
-	[[ -z $without || $needs_cgo != *" $module "* ]] || continue
-	if [[ $module == producer/* ]]; then
-		together+=("$module")
-	else
-		test_module "$module" "$@"
-	fi
-done
-for module in ${together[@]+"${together[@]}"}; do
+begun=()
+# begin NAME MODULE FLAGS... does that in the background, two at once. collect
+# waits for all, prints what each of them said, and knows which failed.
+begin() {
+	local name=$1
+	shift
 	while (($(jobs -rp | wc -l) >= 2)); do
 		wait -n || true
 	done
-	test_module "$module" "$@" >"$logs/${module//\//-}" 2>&1 &
-done
-wait
-for module in ${together[@]+"${together[@]}"}; do
-	cat "$logs/${module//\//-}"
-done
+	begun+=("$name")
+	go_test "$@" >"$logs/${#begun[@]}" 2>&1 || touch "$logs/${#begun[@]}.failed" &
+}
+
+collect() {
+	local i
+	wait
+	for i in "${!begun[@]}"; do
+		cat "$logs/$((i + 1))"
+		[[ ! -e $logs/$((i + 1)).failed ]] || failed+=("${begun[i]}")
+	done
+	rm -f "$logs"/*
+	begun=()
+}
+
+# Those of the root and of the clients wait most of the time, for a disk that is
+# slow or brokers that do not answer: two of them at once.
 for module in $(modules); do
-	[[ ! -e $logs/${module//\//-}.failed ]] || failed+=("$module")
+	[[ -z $without || $needs_cgo != *" $module "* ]] || continue
+	if [[ $module == . || $module == producer/* ]]; then
+		begin "$module" "$module" ${flags[@]+"${flags[@]}"} "${at_once[@]}" "$@" ./...
+	fi
+done
+collect
+for module in $(modules); do
+	if [[ $module != . && $module != producer/* ]]; then
+		go_test "$module" ${flags[@]+"${flags[@]}"} "${at_once[@]}" "$@" ./... || failed+=("$module")
+	fi
 done
 
 # The race detector allocates by itself and watches the heap alone: what a call
 # allocates, what a client holds and the arenas beside the heap need a run
 # without it.
 if [[ -z $without ]]; then
+	printf -- '--- without the race detector: what it distorts, and a client that it cannot bear\n'
 	for module in . producer/franz producer/kafkago producer/ibmsarama producer/confluent; do
-		printf -- '--- %s: go test, what the race detector distorts\n' "$module"
-		(cd "$root/$module" && go test -timeout 5m -run 'Alloc|Overhead|Mapped|Unmap|Arena' .) || failed+=("$module without -race")
+		begin "$module without -race" "$module" -run 'Alloc|Overhead|Mapped|Unmap|Arena' .
 	done
-	printf -- '--- integration: go test, the client that the race detector cannot bear\n'
-	(cd "$root/integration" && go test -timeout 5m -run '^Test(Contract|Partition)$/^shopifysarama$' ./conformance) || failed+=('integration without -race')
+	begin 'integration without -race' integration -run '^Test(Contract|Partition)$/^shopifysarama$' ./conformance
+	collect
 fi
 
 [[ -z $without ]] || printf 'NOTE: %s\n' "$without"
