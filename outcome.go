@@ -15,7 +15,8 @@ import (
 //	    +---- failed, given up for a Sync, still held ----+
 //
 // acked, fellBack and lost are final. The hold ends with the first Done,
-// whatever the state is by then.
+// whatever the state is by then; if that brings an acknowledgement of what was given
+// up before, lateBit says so.
 const (
 	undecided    uint32 = iota
 	acked               // Kafka has it
@@ -25,6 +26,7 @@ const (
 
 	outcomeBits uint32 = 0x0f
 	heldBit     uint32 = 0x10
+	lateBit     uint32 = 0x20
 	reasonShift        = 8
 )
 
@@ -60,7 +62,11 @@ func (c *chunk) recordDone(r *Record, err error) {
 		case s&outcomeBits != undecided:
 			// Given up earlier. The outcome stands; the memory is free of the
 			// client from here on.
-			if !r.state.CompareAndSwap(s, s&^heldBit) {
+			late := uint32(0)
+			if err == nil {
+				late = lateBit
+			}
+			if !r.state.CompareAndSwap(s, s&^heldBit|late) {
 				continue
 			}
 			if err == nil {
@@ -135,6 +141,9 @@ func takeBack(r *Record) bool {
 	s := r.state.Load()
 	return s == heldBit|theFallbacks|uint32(reasonSync)<<reasonShift && r.state.CompareAndSwap(s, heldBit)
 }
+
+// inKafka reports whether Kafka has acknowledged a record in that state, late or not.
+func inKafka(state uint32) bool { return state == acked || state&lateBit != 0 }
 
 func reasonOf(r *Record) reason { return reason(r.state.Load() >> reasonShift) }
 

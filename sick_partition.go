@@ -254,7 +254,7 @@ func (s *sickPartitions) find(chunks []*chunk, now time.Time) {
 	latest := map[topicPartition]time.Time{} // chunk of which something is acknowledged
 	for _, c := range chunks {
 		for i := range c.records {
-			if r := &c.records[i]; c.kept && r.state.Load() == acked {
+			if r := &c.records[i]; c.kept && inKafka(r.state.Load()) {
 				if at, known := s.at(r); known {
 					latest[at] = c.handed
 				}
@@ -322,7 +322,7 @@ func (s *sickPartitions) askSamples(now time.Time) {
 			continue
 		}
 		switch state := last.record.state.Load(); {
-		case state == acked:
+		case inKafka(state):
 			s.well(at, now)
 		case state&heldBit == 0, now.Sub(last.sent) > s.delivery+wedgedAfter:
 			last.record = nil

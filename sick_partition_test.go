@@ -239,6 +239,24 @@ func TestSickPartitionAndSync(t *testing.T) {
 	}
 }
 
+// A Sync has taken the sample over when it is acknowledged: its partition is well.
+func TestASampleThatIsAcknowledgedLate(t *testing.T) {
+	p := newPartitioned(12, 7)
+	s := newTestSyncer(t, p, &memoryFile{}, &Options{SyncTimeout: 50 * time.Millisecond})
+	load(t, s, 40_000, 20_000, 0, nothing)
+	eventually(t, "a sick partition", func() bool { return s.sender.sick.current.Load() != nil })
+	eventually(t, "the Sync has taken all over", func() bool {
+		_ = s.Sync()
+		st := s.Stats()
+		return st.FellBack.Sync > 0 && st.PendingEntries == 0
+	})
+	p.heal()
+	if s.Stats().LateAcked == 0 {
+		t.Fatal("nothing was acknowledged late")
+	}
+	eventuallyWithin(t, waitTime/2, "the partition is well", func() bool { return s.sender.sick.current.Load() == nil })
+}
+
 // A producer that does not say where keys go gets all of them.
 func TestSickPartitionOfAClientThatDoesNotTell(t *testing.T) {
 	p := newPartitioned(12, 7)
