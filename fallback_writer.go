@@ -158,6 +158,7 @@ func (w *fallbackWriter) writeThose(c *chunk, maybeStored bool) {
 func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 	why := lostTo(err)
 	unsettled := uint64(0)
+	givenBack := uint64(0)
 	takenBack := false
 	lastReason := reasons
 	for i, r := range w.records {
@@ -170,6 +171,10 @@ func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 		because := reasonOf(r)
 		if outcome == lost && takeBack(r) {
 			takenBack = true
+			continue
+		}
+		if outcome == lost && because == reasonPartition && c.q.giveBack(c, r) {
+			givenBack++
 			continue
 		}
 		if !settleRecord(r, outcome) {
@@ -190,9 +195,11 @@ func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 			c.q.lastResort.take(r.Value)
 		}
 	}
-	refs := uint64(len(w.records))
+	refs := uint64(len(w.records)) - givenBack
 	w.records = w.records[:0]
-	c.finish(unsettled, refs)
+	if refs > 0 { // else the client may be done with the chunk by now
+		c.finish(unsettled, refs)
+	}
 	if takenBack {
 		w.q.tookBack(c)
 	}

@@ -82,6 +82,9 @@ type queue struct {
 	clients     int      // chunks that are with the producer
 	atClient    []*chunk // these, as they were handed over
 	stuckChunks int      // of these, how many are stuck
+	refused     bool     // there was no room for another, since crowding asked
+	returned    []returned
+	senderGone  bool // nothing is given back any more
 	spares      []*memory
 	spare       int64 // cost of spares
 	spareLow    int   // least len(spares) since the last trim

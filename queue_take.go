@@ -47,10 +47,12 @@ func (q *queue) takeForProducer(now time.Time) (*chunk, time.Duration) {
 	if q.clients > 0 && q.inClient+cost > q.share || q.replay.used > q.replay.aside && q.inClient+cost > q.clientMost {
 		// chunkReleased gives the signal, or releaseReplay, or the sender finds that
 		// a partition holds all of it.
+		q.refused = true
 		return nil, sooner(wait, lookEvery)
 	}
 	if !q.chargeLocked(extra, 0) {
 		// Only with chunks at the producer: without them the reserve is whole.
+		q.refused = true
 		return nil, sooner(wait, lookEvery)
 	}
 	q.handedLocked(now)

@@ -23,7 +23,11 @@ func (s *sender) run() {
 	defer close(s.done)
 	timer := newStoppedTimer()
 	defer timer.Stop()
+	defer s.handBack(true)
 	for s.stop.Err() == nil {
+		if s.handBack(false) {
+			continue
+		}
 		b, probe := s.q.takeReplay(time.Now())
 		if b != nil {
 			s.produce(b.records)
@@ -58,6 +62,28 @@ func (s *sender) handOver(c *chunk) {
 	s.q.publish(c)
 	s.records = s.sick.divert(c, s.records[:0], now)
 	s.hand()
+}
+
+// handBack gives the producer what was kept from it for the fallback, and could not
+// be written there. At the end it is for the fallback once more.
+func (s *sender) handBack(last bool) bool {
+	back := s.q.takeReturned(last)
+	if len(back) == 0 {
+		return false
+	}
+	s.sick.diverting = false // until the next look
+	s.records = s.records[:0]
+	for _, b := range back {
+		// Given up meanwhile, but on file not yet, perhaps never: Kafka may have it.
+		switch outcome := b.r.state.Load() & outcomeBits; {
+		case last, outcome == fellBack, outcome == lost:
+			b.c.notSent(b.r)
+		default:
+			s.records = append(s.records, b.r)
+		}
+	}
+	s.hand()
+	return true
 }
 
 func (s *sender) produce(records []Record) {

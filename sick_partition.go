@@ -16,8 +16,10 @@ import (
 //
 // So once half of that memory is used, the sender looks through the chunks in it
 // ten times a second. What the client needed for records that are done is given
-// back. If the producer says where keys go, it is found out which partitions hold the
-// rest: they are sick. From then on records for these are not handed over: they go
+// back. When all of it is used all the same, and the producer says where keys go, those
+// partitions that hold the rest and do not move are sick: a slow one that moves is
+// not, and as long as there is room nobody is. From then on records for these are not
+// handed over: they go
 // to the fallback at once, but for one a second, which finds out whether the
 // partition has come back. Chunks of which nothing is held but records for sick
 // partitions no longer count towards the producer's share, so that the others have
@@ -25,12 +27,20 @@ import (
 // is well.
 
 const (
-	// lookEvery is how often chunks are looked through, at most.
+	// lookEvery is how often chunks are looked through, at most; with a large bound a
+	// look takes a while, and lookPart times that is the least between two.
 	lookEvery = 100 * time.Millisecond
-	// sickAfter is how long a partition must have held records to be sick, and sickSpan
-	// by how much later those were handed over that others have acknowledged.
+	lookPart  = 10
+	// sickAfter is how long a partition must have held records to be looked at, and
+	// sickSpan by how much later those were handed over that others have acknowledged.
 	sickAfter = 500 * time.Millisecond
 	sickSpan  = 200 * time.Millisecond
+	// stillFor is how long a partition must not have moved, and stillSteps how many
+	// times as long as it took from one move to the next when it did. Of that, longestStep
+	// counts at most.
+	stillFor    = time.Second
+	stillSteps  = 3
+	longestStep = 2 * time.Second
 	// sampleEvery is how often a record is sent to a sick partition, if the last one
 	// has come back.
 	sampleEvery = time.Second
@@ -52,10 +62,10 @@ type sickPartitions struct {
 	report      *reporter
 	delivery    time.Duration
 
-	lookAt     time.Time
-	diverting  bool // the fallback takes what is diverted
-	candidates map[topicPartition]time.Time
-	known      map[topicPartition]*sample
+	lookAt    time.Time
+	diverting bool // the fallback takes what is diverted
+	stands    map[topicPartition]stand
+	known     map[topicPartition]*sample
 	// wellAt is when partitions went well. What was handed over before says nothing
 	// of them any more.
 	wellAt map[topicPartition]time.Time
@@ -63,6 +73,13 @@ type sickPartitions struct {
 	// current is the partitions in known, for the replay: it passes over their
 	// entries. Never changed, but replaced; nil if there are none.
 	current atomic.Pointer[map[topicPartition]bool]
+}
+
+// stand is how far a partition is.
+type stand struct {
+	record *Record       // the oldest that is held
+	since  time.Time     // the first look that saw it there
+	step   time.Duration // how long the one before it was seen there
 }
 
 // sample is a record that was sent to a sick partition.
@@ -74,7 +91,7 @@ type sample struct {
 func newSickPartitions(producer Producer, report *reporter, delivery time.Duration) *sickPartitions {
 	s := &sickPartitions{
 		report: report, delivery: delivery,
-		candidates: map[topicPartition]time.Time{}, known: map[topicPartition]*sample{}, wellAt: map[topicPartition]time.Time{},
+		stands: map[topicPartition]stand{}, known: map[topicPartition]*sample{}, wellAt: map[topicPartition]time.Time{},
 	}
 	s.partitioner, _ = producer.(Partitioner)
 	return s
@@ -94,9 +111,15 @@ func (s *sickPartitions) look(q *queue, now time.Time) (room bool) {
 	if now.Before(s.lookAt) {
 		return false
 	}
-	s.lookAt = now.Add(lookEvery)
+	defer func() {
+		wait := lookPart * time.Since(now)
+		if wait < lookEvery {
+			wait = lookEvery
+		}
+		s.lookAt = now.Add(wait)
+	}()
 	s.askSamples(now)
-	chunks, failing := q.crowding()
+	chunks, full, failing := q.crowding()
 	s.diverting = !failing
 	for _, c := range chunks {
 		// As long as we look, its memory stays: keys lie in it.
@@ -106,7 +129,7 @@ func (s *sickPartitions) look(q *queue, now time.Time) (room bool) {
 		}
 	}
 	if s.partitioner != nil {
-		s.find(chunks, now)
+		s.find(chunks, full, now)
 		for _, c := range chunks {
 			if c.kept && s.holdsOnlySick(c) && q.setStuck(c) {
 				room = true
@@ -122,8 +145,9 @@ func (s *sickPartitions) look(q *queue, now time.Time) (room bool) {
 }
 
 // crowding returns the chunks with the producer if they use more than half of what
-// they may, and whether the fallback fails.
-func (q *queue) crowding() (chunks []*chunk, failing bool) {
+// they may, whether another was refused since the last time, and whether the fallback
+// fails.
+func (q *queue) crowding() (chunks []*chunk, full, failing bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.inClient > q.share/2 {
@@ -133,7 +157,8 @@ func (q *queue) crowding() (chunks []*chunk, failing bool) {
 			}
 		}
 	}
-	return chunks, q.failing
+	full, q.refused = q.refused, false
+	return chunks, full, q.failing
 }
 
 // keepMemory adds a reason to keep the chunk's memory, which finish takes away. It
@@ -221,17 +246,13 @@ func (s *sickPartitions) at(r *Record) (topicPartition, bool) {
 	return topicPartition{r.Topic, partition}, known
 }
 
-// find finds the partitions that have held records for a while and acknowledged none
-// that came later, though others did: those of chunks that were handed over later by
-// more than a moment. When all of Kafka pauses, all stop at the same chunks, give or
-// take that moment; and whoever is a little late afterwards is well again with the
-// record that he holds. So a partition has to be found twice.
-func (s *sickPartitions) find(chunks []*chunk, now time.Time) {
-	type stand struct {
-		record *Record // the oldest that is held
-		since  time.Time
-	}
-	held := map[topicPartition]stand{}
+// find finds the partitions that have held the same record for a while and
+// acknowledged none that came later, though others did: those of chunks that were
+// handed over later by more than a moment. When all of Kafka pauses, all stop at the
+// same chunks, give or take that moment; and whoever is a little late afterwards moves.
+func (s *sickPartitions) find(chunks []*chunk, full bool, now time.Time) {
+	held := map[topicPartition]*Record{} // the oldest of each
+	since := map[topicPartition]time.Time{}
 	for _, c := range chunks { // the oldest first
 		if !c.kept || now.Sub(c.handed) < sickAfter {
 			continue
@@ -242,13 +263,13 @@ func (s *sickPartitions) find(chunks []*chunk, now time.Time) {
 				continue
 			}
 			at, known := s.at(r)
-			if _, there := held[at]; known && !there && s.known[at] == nil && !c.handed.Before(s.wellAt[at]) {
-				held[at] = stand{r, c.handed}
+			if known && held[at] == nil && s.known[at] == nil && !c.handed.Before(s.wellAt[at]) {
+				held[at], since[at] = r, c.handed
 			}
 		}
 	}
-	if len(held) == 0 {
-		s.candidates = map[topicPartition]time.Time{}
+	still := s.follow(held, now)
+	if !full || len(still) == 0 {
 		return
 	}
 	latest := map[topicPartition]time.Time{} // chunk of which something is acknowledged
@@ -261,25 +282,43 @@ func (s *sickPartitions) find(chunks []*chunk, now time.Time) {
 			}
 		}
 	}
-	candidates := map[topicPartition]time.Time{}
-	for at, h := range held {
-		if t, there := latest[at]; there && !t.Before(h.since) || !othersWentOn(latest, at, h.since.Add(sickSpan)) {
+	for _, at := range still {
+		if t, there := latest[at]; there && !t.Before(since[at]) || !othersWentOn(latest, at, since[at].Add(sickSpan)) {
 			continue
 		}
-		began, there := s.candidates[at]
-		if !there {
-			candidates[at] = now
-			continue
-		}
-		if now.Sub(began) < lookEvery {
-			candidates[at] = began
-			continue
-		}
-		s.known[at] = &sample{record: h.record, sent: now}
+		s.known[at] = &sample{record: held[at], sent: now}
+		delete(s.stands, at)
 		s.publish()
-		s.report.report("partition", fmt.Errorf("zapkafka: partition %d of topic %q has taken nothing for over %v while others did: entries with its keys go to the fallback until it does", at.partition, at.topic, sickAfter))
+		s.report.report("partition", fmt.Errorf("zapkafka: partition %d of topic %q takes nothing while others do, and what may be with the client is full: entries with its keys go to the fallback until it does", at.partition, at.topic))
 	}
-	s.candidates = candidates
+}
+
+// follow notes how far partitions are, and returns those that do not move: each is
+// measured by its own pace, since a broker far away is no sick one.
+func (s *sickPartitions) follow(held map[topicPartition]*Record, now time.Time) (still []topicPartition) {
+	for at := range s.stands {
+		if held[at] == nil {
+			delete(s.stands, at)
+		}
+	}
+	for at, r := range held {
+		last, there := s.stands[at]
+		if !there || last.record != r {
+			next := stand{record: r, since: now}
+			if there {
+				next.step = now.Sub(last.since)
+				if next.step > longestStep {
+					next.step = longestStep
+				}
+			}
+			s.stands[at] = next
+			continue
+		}
+		if quiet := now.Sub(last.since); quiet >= stillFor && quiet >= stillSteps*last.step {
+			still = append(still, at)
+		}
+	}
+	return still
 }
 
 // othersWentOn reports whether any other partition has acknowledged something that
@@ -369,13 +408,62 @@ func (s *sickPartitions) divert(c *chunk, records []*Record, now time.Time) []*R
 		if r.state.CompareAndSwap(undecided|heldBit, theFallbacks|uint32(reasonPartition)<<reasonShift) {
 			c.q.recordsFailed(c)
 		} else {
-			r.Done(errSickPartition) // given up since it was published
+			c.notSent(r) // given up since it was published
 		}
 	}
 	return records
 }
 
 var errSickPartition = errors.New("zapkafka: its partition takes nothing")
+
+// notSent ends the hold of a record that the client never got.
+func (c *chunk) notSent(r *Record) {
+	s := r.state.Load()
+	for s&outcomeBits != undecided {
+		if r.state.CompareAndSwap(s, s&^heldBit) {
+			c.finish(0, 1)
+			return
+		}
+		s = r.state.Load()
+	}
+	r.Done(errSickPartition)
+}
+
+// returned is a record that was diverted and could not be written: the client gets
+// it after all.
+type returned struct {
+	c *chunk
+	r *Record
+}
+
+// giveBack undoes the diverting of r, which could not be written: Kafka may yet take
+// it before its deadline. It reports false when nothing more goes to the producer.
+func (q *queue) giveBack(c *chunk, r *Record) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.senderGone || q.giveUpWhy == reasonClosed && q.giveUpUpTo > 0 {
+		return false
+	}
+	// "Not yet written" becomes the hold again.
+	if !r.state.CompareAndSwap(theFallbacks|uint32(reasonPartition)<<reasonShift, undecided|heldBit) {
+		return false
+	}
+	c.givenUp = false // its deadline still holds
+	q.returned = append(q.returned, returned{c, r})
+	wake(q.wakeSender)
+	return true
+}
+
+// takeReturned returns what was given back, for the sender. The last call says
+// that the sender is gone.
+func (q *queue) takeReturned(last bool) []returned {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	r := q.returned
+	q.returned = nil
+	q.senderGone = last
+	return r
+}
 
 // mayGo reports whether a record may go to its partition: that is well, or it is
 // time for a sample.

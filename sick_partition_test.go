@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -18,7 +20,9 @@ type partitioned struct {
 
 	mu     sync.Mutex
 	sick   map[int32]bool
-	paused bool // all hold what they get
+	paused bool                                // all hold what they get
+	late   func(partition int32) time.Duration // nil: at once
+	lates  sync.WaitGroup
 }
 
 func newPartitioned(partitions int32, sick ...int32) *partitioned {
@@ -30,6 +34,10 @@ func newPartitioned(partitions int32, sick ...int32) *partitioned {
 		p.sick[partition] = true
 	}
 	p.handle = func(ctx context.Context, records []*Record) {
+		if p.late != nil {
+			p.answerLate(records)
+			return
+		}
 		for _, r := range records {
 			partition, _ := p.Partition(r.Topic, r.Key)
 			p.mu.Lock()
@@ -43,6 +51,23 @@ func newPartitioned(partitions int32, sick ...int32) *partitioned {
 		}
 	}
 	return p
+}
+
+// answerLate acknowledges each partition's records in order, each at its own pace.
+func (p *partitioned) answerLate(records []*Record) {
+	of := map[int32][]*Record{}
+	for _, r := range records {
+		partition, _ := p.Partition(r.Topic, r.Key)
+		of[partition] = append(of[partition], r)
+	}
+	for partition, records := range of {
+		records := records
+		p.lates.Add(1)
+		time.AfterFunc(p.late(partition), func() {
+			defer p.lates.Done()
+			p.ack(records)
+		})
+	}
 }
 
 // Partition sends the key "hot" to 7, and spreads all others.
@@ -194,25 +219,88 @@ func TestAPauseMakesNoPartitionSick(t *testing.T) {
 	}
 }
 
-// A fallback that fails gets nothing that Kafka may yet take.
-func TestNothingIsDivertedToAFallbackThatFails(t *testing.T) {
+// A partition that is slow is not sick, as long as there is room for what it holds.
+func TestASlowPartitionIsNotSick(t *testing.T) {
+	t.Parallel()
+	for name, late := range map[string]func(int32) time.Duration{
+		"one in three is far away": func(partition int32) time.Duration {
+			if partition%3 == 1 {
+				return 1500 * time.Millisecond
+			}
+			return 5 * time.Millisecond
+		},
+		"all are now fast, now slow": func(int32) time.Duration {
+			return 300*time.Millisecond + time.Duration(rand.Int63n(int64(1500*time.Millisecond)))
+		},
+	} {
+		late := late
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPartitioned(12)
+			p.late = late
+			defer p.lates.Wait()
+			s := newTestSyncer(t, p, &memoryFile{}, &Options{BufferBytes: 64 << 20})
+			load(t, s, 60_000, 12_000, 0, nothing)
+			eventually(t, "all is acknowledged", func() bool { return s.Stats().Acked == 60_000 })
+			if n := s.Stats().FellBack.Total(); n != 0 {
+				t.Errorf("%d entries were diverted", n)
+			}
+		})
+	}
+}
+
+// A fallback that fails gets nothing that Kafka may yet take: what could not be
+// written is handed to the producer after all.
+func TestWhatWasDivertedToAFallbackThatFails(t *testing.T) {
+	t.Parallel()
+	for name, hot := range map[string]int{"one of twelve": 0, "with a hot key": 3} {
+		hot := hot
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPartitioned(12, 7)
+			writes := int64(0)
+			f := &memoryFile{write: func([]byte) (int, error) { atomic.AddInt64(&writes, 1); return 0, errors.New("disk full") }}
+			s := newTestSyncer(t, p, f, &Options{BufferBytes: 64 << 20})
+			healed := false
+			load(t, s, 100_000, 20_000, hot, func(int) {
+				if !healed && atomic.LoadInt64(&writes) > 0 { // later the queue is full, and what comes is lost
+					p.heal()
+					healed = true
+				}
+			})
+			p.heal()
+			eventually(t, "all is acknowledged", func() bool { return s.Stats().PendingEntries == 0 })
+			if st := s.Stats(); st.Lost.Total() != 0 || st.Acked != st.Accepted {
+				t.Errorf("lost %+v, acked %d of %d", st.Lost, st.Acked, st.Accepted)
+			}
+			if atomic.LoadInt64(&writes) == 0 {
+				t.Error("nothing was diverted")
+			}
+			s.q.mu.Lock()
+			defer s.q.mu.Unlock()
+			if s.q.returned != nil || s.q.inClient != 0 || s.q.stuck != 0 {
+				t.Errorf("%d returned, %d in the client, %d stuck", len(s.q.returned), s.q.inClient, s.q.stuck)
+			}
+		})
+	}
+}
+
+// At the end what cannot be written is lost, and counted, once.
+func TestShutdownWithWhatWasDivertedToAFallbackThatFails(t *testing.T) {
 	t.Parallel()
 	p := newPartitioned(12, 7)
-	f := &memoryFile{write: func([]byte) (int, error) { return 0, errors.New("disk full") }}
-	s := newTestSyncer(t, p, f, &Options{MaxWait: -1, BufferBytes: 64 << 20})
-	load(t, s, 60_000, 20_000, 0, func(int) {
-		s.q.mu.Lock()
-		s.q.failing, s.q.failingUntil = true, time.Now().Add(time.Second)
-		s.q.mu.Unlock()
-	})
-	if n := s.Stats().Lost.FallbackFailed; n != 0 {
-		t.Errorf("%d entries were lost that were not handed over", n)
+	writes := int64(0)
+	f := &memoryFile{write: func([]byte) (int, error) { atomic.AddInt64(&writes, 1); return 0, errors.New("disk full") }}
+	s := newTestSyncer(t, p, f, &Options{MaxWait: -1})
+	load(t, s, 120_000, 20_000, 0, func(int) {})
+	if err := shutdownWithin(t, s, 500*time.Millisecond); err == nil {
+		t.Error("Shutdown = nil, but entries are nowhere")
+	}
+	if atomic.LoadInt64(&writes) == 0 {
+		t.Error("nothing was diverted")
 	}
 	p.heal()
-	eventually(t, "all that had room is acknowledged", func() bool {
-		st := s.Stats()
-		return st.Acked+st.Lost.Total() == st.Accepted
-	})
+	checkBalance(t, s.Stats())
 }
 
 // Sync takes records over; what the client holds of them counts all the same.
