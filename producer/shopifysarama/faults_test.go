@@ -105,38 +105,46 @@ func TestReportsWithBrokerFrozen(t *testing.T) {
 	}
 }
 
-// A broker that is frozen holds up the others while it is waited for, and no
-// longer: records without a key are delivered.
+// A broker that is frozen holds up the others once, while it is waited for:
+// records without a key are delivered, and nothing more is asked of it for longer
+// than a partition is shunned.
 func TestOneFrozenBroker(t *testing.T) {
 	reconnects(t)
 	t.Parallel()
-	const delivery = 20 * time.Second
 	c := newCluster(t, kfake.NumBrokers(3), kfake.SeedTopics(6, topic))
 	n := newNetwork(t)
-	p := start(t, c.ListenAddrs(), limits(delivery), nil, n.through(NewConfig()))
-	rs, o := records(2000, numbered)
-	p.Produce(t.Context(), rs)
-	o.wantAcked(t)
-
-	n.freezeOnly(c.ListenAddrs()[c.LeaderFor(topic, 0)])
-	var all []*outcomes
+	p := start(t, c.ListenAddrs(), limits(patience), nil, n.through(with(func(c *sarama.Config) {
+		c.Net.ReadTimeout, c.Metadata.Timeout = 3*time.Second, 3*time.Second
+	})))
+	produce := func() *outcomes {
+		rs, o := records(20, func(int) []byte { return make([]byte, 2000) })
+		p.Produce(t.Context(), rs)
+		return o
+	}
+	produce().wantAcked(t)
+	frozen := c.ListenAddrs()[c.LeaderFor(topic, 0)]
+	n.freezeOnly(frozen)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for begin := time.Now(); time.Since(begin) < 12*time.Second; <-tick.C {
-		rs, o := records(20, func(int) []byte { return make([]byte, 2000) })
-		all = append(all, o)
-		p.Produce(t.Context(), rs)
-	}
-	lost := 0
-	var err error
-	for _, o := range all {
-		o.wait(t, delivery+10*time.Second)
-		if n, e := o.failed(); n > 0 {
-			lost, err = lost+n, e
+	var all []*outcomes
+	for noticed := false; !noticed; <-tick.C {
+		all = append(all, produce())
+		noticed = p.shunned.refused(frozen) != nil
+		if len(all) > 1500 {
+			t.Fatal("the broker is frozen, and it was not noticed")
 		}
 	}
-	if lost > 0 {
-		t.Errorf("%d of %d records without a key failed: %v", lost, 20*len(all), err)
+	for _, o := range all { // those that the broker held up are led elsewhere
+		o.wantAcked(t)
+	}
+	before := n.dialsOf(frozen)
+	begin := time.Now()
+	for time.Since(begin) < shunFor+time.Second {
+		<-tick.C
+		produce().wantAcked(t)
+	}
+	if again := n.dialsOf(frozen) - before; again > 0 {
+		t.Errorf("%d connections to the frozen broker were asked for by records that can go elsewhere", again)
 	}
 }
 

@@ -55,10 +55,11 @@ type network struct {
 	conns   map[net.Conn]bool
 	group   sync.WaitGroup
 	dials   atomic.Int64
+	dialled map[string]int // by the broker's address
 }
 
 func newNetwork(t testing.TB) *network {
-	n := &network{t: t, proxies: make(map[string]net.Listener), conns: make(map[net.Conn]bool)}
+	n := &network{t: t, proxies: make(map[string]net.Listener), conns: make(map[net.Conn]bool), dialled: make(map[string]int)}
 	n.on = sync.NewCond(&n.mu)
 	t.Cleanup(n.close)
 	return n
@@ -84,6 +85,7 @@ func (n *network) Dial(network, host string) (net.Conn, error) {
 func (n *network) proxy(host string) (string, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.dialled[host]++
 	if l := n.proxies[host]; l != nil {
 		return l.Addr().String(), nil
 	}
@@ -188,6 +190,13 @@ func (n *network) hangingUp(yes bool) {
 	n.hangUp = yes
 	n.mu.Unlock()
 	n.cut()
+}
+
+// dialsOf returns how many connections to a broker were asked for.
+func (n *network) dialsOf(host string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.dialled[host]
 }
 
 // awaitDials waits for more connections to have been asked for.
