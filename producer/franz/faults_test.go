@@ -120,6 +120,7 @@ func TestReportsWithBrokerMuteOnProduce(t *testing.T) {
 // A frozen broker that goes on in time: nothing fails and nothing is stored
 // twice.
 func TestBrokerFreezesAndGoesOn(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	n := newNetwork(t)
 	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.dialer())
@@ -188,6 +189,7 @@ func TestProxyHangsUp(t *testing.T) {
 // What is acknowledged is stored, and once, though connections are cut all the
 // time and records run into their deadline.
 func TestAcknowledgedIsStored(t *testing.T) {
+	t.Parallel()
 	for name, delivery := range map[string]time.Duration{"in time": 30 * time.Second, "with deadlines": 100 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, kfake.NumBrokers(3))
@@ -489,6 +491,7 @@ func TestWrongPassword(t *testing.T) {
 
 // A broker whose listener is without TLS ends the connection at the greeting.
 func TestHangUpIsExplained(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -528,6 +531,7 @@ func TestHangUpIsExplained(t *testing.T) {
 }
 
 func TestTLSAgainstPlainBroker(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	log := newErrorLog()
 	p := start(t, c.ListenAddrs(), limits(2*time.Second), log, kgo.DialTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12}))
@@ -547,6 +551,7 @@ func (h hook) OnProduceRecordBuffered(r *kgo.Record) { h(r) }
 // Tracing libraries wrap a record's context, and a careless hook may replace or
 // overwrite what it likes.
 func TestHooks(t *testing.T) {
+	t.Parallel()
 	type key struct{}
 	for name, h := range map[string]hook{
 		"wraps the context": func(r *kgo.Record) { r.Context = context.WithValue(r.Context, key{}, 1) },
@@ -556,7 +561,7 @@ func TestHooks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t)
 			p := start(t, c.ListenAddrs(), limits(time.Second), nil, kgo.WithHooks(h))
-			rs, o := records(3000, numbered)
+			rs, o := records(500, numbered)
 			for i, r := range rs {
 				r.Headers = []zapkafka.Header{{Key: "own", Value: numbered(i)}}
 			}
@@ -569,7 +574,7 @@ func TestHooks(t *testing.T) {
 			}
 
 			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: -1})
-			rs, o = records(3000, numbered)
+			rs, o = records(500, numbered)
 			p.Produce(t.Context(), rs)
 			o.wantFailed(t, patience, nil)
 		})

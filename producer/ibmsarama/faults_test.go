@@ -172,6 +172,7 @@ func TestReportsWithBrokerMuteOnProduce(t *testing.T) {
 // may be stored twice: sarama is not idempotent without retries of its own.
 func TestBrokerFreezesAndGoesOn(t *testing.T) {
 	reconnects(t)
+	t.Parallel()
 	c := newCluster(t)
 	n := newNetwork(t)
 	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.through(NewConfig()))
@@ -211,6 +212,7 @@ func wantAllStored(t *testing.T, c *kfake.Cluster, n int) (twice int) {
 
 func TestConnectionClosedInRequest(t *testing.T) {
 	reconnects(t)
+	t.Parallel()
 	c := newCluster(t)
 	var cuts atomic.Int64
 	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -235,6 +237,7 @@ func TestConnectionClosedInRequest(t *testing.T) {
 // the client this looks like a misconfiguration.
 func TestProxyHangsUp(t *testing.T) {
 	reconnects(t)
+	t.Parallel()
 	c := newCluster(t)
 	n := newNetwork(t)
 	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.through(NewConfig()))
@@ -257,6 +260,7 @@ func TestProxyHangsUp(t *testing.T) {
 // records run into their deadline.
 func TestAcknowledgedIsStored(t *testing.T) {
 	reconnects(t)
+	t.Parallel()
 	for name, delivery := range map[string]time.Duration{"in time": 30 * time.Second, "with deadlines": 100 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, kfake.NumBrokers(3))
@@ -562,6 +566,7 @@ func TestWrongPassword(t *testing.T) {
 
 func TestTLSAgainstPlainBroker(t *testing.T) {
 	reconnects(t)
+	t.Parallel()
 	c := newCluster(t)
 	log := newErrorLog()
 	p := start(t, c.ListenAddrs(), limits(2*time.Second), log, with(func(c *sarama.Config) {
@@ -579,6 +584,7 @@ func TestTLSAgainstPlainBroker(t *testing.T) {
 // One partition that does not work does not hold up the others: records without
 // a key go elsewhere, those of other keys are not touched.
 func TestOneSickPartition(t *testing.T) {
+	t.Parallel()
 	const partitions, sick = 12, 3
 	c := newCluster(t, kfake.NumBrokers(3), kfake.SeedTopics(partitions, topic))
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Partitions: []int32{sick}, Err: kerr.NotLeaderForPartition, Count: -1})

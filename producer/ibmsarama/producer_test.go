@@ -282,7 +282,7 @@ func TestCloseDuringProduceAndFlush(t *testing.T) {
 	c := newCluster(t)
 	for range 20 {
 		p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, nil)
-		rs, o := records(2000, numbered)
+		rs, o := records(5000, numbered)
 		begun := make(chan struct{})
 		produced := make(chan struct{})
 		go func() {
