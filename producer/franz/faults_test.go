@@ -189,7 +189,6 @@ func TestProxyHangsUp(t *testing.T) {
 // What is acknowledged is stored, and once, though connections are cut all the
 // time and records run into their deadline.
 func TestAcknowledgedIsStored(t *testing.T) {
-	t.Parallel()
 	for name, delivery := range map[string]time.Duration{"in time": 30 * time.Second, "with deadlines": 100 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, kfake.NumBrokers(3))
@@ -320,7 +319,7 @@ func TestUnknownTopic(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	log := newErrorLog()
-	const delivery = 2 * time.Second
+	const delivery = 4 * time.Second
 	p := start(t, c.ListenAddrs(), limits(delivery), log)
 	rs, o := records(100, numbered)
 	for _, r := range rs {
@@ -559,8 +558,9 @@ func TestHooks(t *testing.T) {
 		"adds a header":     func(r *kgo.Record) { r.Headers = append(r.Headers, kgo.RecordHeader{Key: "traceparent"}) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := newCluster(t)
-			p := start(t, c.ListenAddrs(), limits(time.Second), nil, kgo.WithHooks(h))
+			p := start(t, c.ListenAddrs(), limits(4*time.Second), nil, kgo.WithHooks(h))
 			rs, o := records(500, numbered)
 			for i, r := range rs {
 				r.Headers = []zapkafka.Header{{Key: "own", Value: numbered(i)}}

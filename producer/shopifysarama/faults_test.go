@@ -394,7 +394,7 @@ func TestUnknownTopic(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	log := newErrorLog()
-	const delivery = 2 * time.Second
+	const delivery = 4 * time.Second
 	p := start(t, c.ListenAddrs(), limits(delivery), log, nil)
 	rs, o := records(100, numbered)
 	for _, r := range rs {
