@@ -81,9 +81,7 @@ func TestReportsWithBrokerFrozen(t *testing.T) {
 		n := newNetwork(t)
 		const delivery = 3 * time.Second
 		p := start(t, c.ListenAddrs(), limits(delivery), nil, n.through(NewConfig()))
-		rs, o := records(1000, numbered) // so few that they are in time on a busy machine
-		p.Produce(t.Context(), rs)
-		o.wantAcked(t)
+		warmUp(t, p)
 		n.freeze()
 		// Calls go on coming while the broker is frozen, each with a deadline
 		// of its own.
