@@ -28,9 +28,11 @@ import (
 
 const (
 	// lookEvery is how often chunks are looked through, at most; with a large bound a
-	// look takes a while, and lookPart times that is the least between two.
-	lookEvery = 100 * time.Millisecond
-	lookPart  = 10
+	// look takes a while, and lookPart times that is the least between two, but not
+	// more than lookAtLeast: on a busy machine it is the machine that takes it.
+	lookEvery   = 100 * time.Millisecond
+	lookPart    = 5
+	lookAtLeast = 500 * time.Millisecond
 	// sickAfter is how long a partition must have held records to be looked at, and
 	// sickSpan by how much later those were handed over that others have acknowledged.
 	sickAfter = 500 * time.Millisecond
@@ -115,6 +117,8 @@ func (s *sickPartitions) look(q *queue, now time.Time) (room bool) {
 		wait := lookPart * time.Since(now)
 		if wait < lookEvery {
 			wait = lookEvery
+		} else if wait > lookAtLeast {
+			wait = lookAtLeast
 		}
 		s.lookAt = now.Add(wait)
 	}()

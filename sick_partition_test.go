@@ -152,10 +152,13 @@ func TestOneSickPartition(t *testing.T) {
 			p := newPartitioned(test.partitions, 7%test.partitions)
 			log := &errorLog{}
 			s := newTestSyncer(t, p, &memoryFile{}, &Options{ErrorHandler: log.handle, OutageAfter: waitTime / 2})
-			const n = 120_000
-			load(t, s, n, 20_000, test.hot, nothing)
-			least := uint64(n * test.healthy * 0.8)
-			eventually(t, "what is for the others is acknowledged", func() bool { return s.Stats().Acked >= least })
+			rate, least := 20_000, 0.8
+			if raceEnabled { // on a busy machine the queue is full now and then, sick or not
+				rate, least = 10_000, 0.5
+			}
+			n := 6 * rate
+			load(t, s, n, rate, test.hot, nothing)
+			eventually(t, "what is for the others is acknowledged", func() bool { return s.Stats().Acked >= uint64(float64(n)*test.healthy*least) })
 			st := s.Stats()
 			if state := stateOf(s); state == FallbackOnly {
 				t.Errorf("the state is %v", state)

@@ -185,7 +185,10 @@ func (o *outcomes) wait(t testing.TB, within time.Duration) {
 	select {
 	case <-o.done:
 	case <-time.After(within):
-		t.Fatalf("%d records without an outcome after %v", o.pending(), within)
+		// Whoever comes late finds both: that all are there is what counts.
+		if n := o.pending(); n > 0 {
+			t.Fatalf("%d records without an outcome after %v", n, within)
+		}
 	}
 }
 

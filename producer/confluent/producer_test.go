@@ -59,6 +59,7 @@ func TestBrokersGoDownAndUp(t *testing.T) {
 }
 
 func TestDeadlineWithMuteBrokers(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func() (brokers []string, mute func()){
 		"from the start": func() ([]string, func()) {
 			return []string{listener(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })}, nil

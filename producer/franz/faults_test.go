@@ -79,9 +79,7 @@ func TestReportsWithBrokerFrozen(t *testing.T) {
 		n := newNetwork(t)
 		const delivery = 3 * time.Second
 		p := start(t, c.ListenAddrs(), limits(delivery), nil, n.dialer())
-		rs, o := records(20000, numbered)
-		p.Produce(t.Context(), rs)
-		o.wantAcked(t)
+		warmUp(t, p)
 		n.freeze()
 		// Calls go on coming while the broker is frozen, each with a deadline
 		// of its own.
@@ -120,6 +118,7 @@ func TestReportsWithBrokerMuteOnProduce(t *testing.T) {
 // A frozen broker that goes on in time: nothing fails and nothing is stored
 // twice.
 func TestBrokerFreezesAndGoesOn(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	n := newNetwork(t)
 	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.dialer())
@@ -318,7 +317,7 @@ func TestUnknownTopic(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	log := newErrorLog()
-	const delivery = 2 * time.Second
+	const delivery = 4 * time.Second
 	p := start(t, c.ListenAddrs(), limits(delivery), log)
 	rs, o := records(100, numbered)
 	for _, r := range rs {
@@ -489,6 +488,7 @@ func TestWrongPassword(t *testing.T) {
 
 // A broker whose listener is without TLS ends the connection at the greeting.
 func TestHangUpIsExplained(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -528,6 +528,7 @@ func TestHangUpIsExplained(t *testing.T) {
 }
 
 func TestTLSAgainstPlainBroker(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	log := newErrorLog()
 	p := start(t, c.ListenAddrs(), limits(2*time.Second), log, kgo.DialTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12}))
@@ -547,6 +548,7 @@ func (h hook) OnProduceRecordBuffered(r *kgo.Record) { h(r) }
 // Tracing libraries wrap a record's context, and a careless hook may replace or
 // overwrite what it likes.
 func TestHooks(t *testing.T) {
+	t.Parallel()
 	type key struct{}
 	for name, h := range map[string]hook{
 		"wraps the context": func(r *kgo.Record) { r.Context = context.WithValue(r.Context, key{}, 1) },
@@ -554,9 +556,10 @@ func TestHooks(t *testing.T) {
 		"adds a header":     func(r *kgo.Record) { r.Headers = append(r.Headers, kgo.RecordHeader{Key: "traceparent"}) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := newCluster(t)
-			p := start(t, c.ListenAddrs(), limits(time.Second), nil, kgo.WithHooks(h))
-			rs, o := records(3000, numbered)
+			p := start(t, c.ListenAddrs(), limits(4*time.Second), nil, kgo.WithHooks(h))
+			rs, o := records(500, numbered)
 			for i, r := range rs {
 				r.Headers = []zapkafka.Header{{Key: "own", Value: numbered(i)}}
 			}
@@ -569,7 +572,7 @@ func TestHooks(t *testing.T) {
 			}
 
 			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: -1})
-			rs, o = records(3000, numbered)
+			rs, o = records(500, numbered)
 			p.Produce(t.Context(), rs)
 			o.wantFailed(t, patience, nil)
 		})

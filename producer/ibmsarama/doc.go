@@ -92,8 +92,13 @@
 //
 // A broker that does not answer holds up the others: the client has one input for
 // all of them, which is full when the records for that broker are
-// (sarama/async_producer.go, dispatcher). This ends with Net.ReadTimeout. Entries
-// without a key then keep away from its partitions for some seconds.
+// (sarama/async_producer.go, dispatcher). This ends with Net.ReadTimeout, or twice
+// that when the client then asks the same broker for the topic's leaders. After
+// that entries without a key keep away from all partitions of this broker for 15
+// s, and for up to a minute when it goes on to be silent. No connection to it is
+// made for 5 s, or a quarter of the delivery timeout if that is less, while
+// another broker is known: entries with a key for its partitions are tried again
+// after that.
 //
 // # Topics
 //

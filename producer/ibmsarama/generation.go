@@ -160,6 +160,9 @@ func (g *generation) back(a *attempt, partition int32, err error) {
 			e.lane.trouble.Store(true)
 		}
 		p.shunned.add(e.lane.topic, partition)
+		if isSilence(err) {
+			p.shunned.silent(e.lane.topic, partition, p.limits.DeliveryTimeout)
+		}
 		e.lane.retry(e, outcome)
 	}
 }
@@ -332,6 +335,15 @@ func (g *generation) knows(topic string) error {
 	if len(partitions) == 0 {
 		return sarama.ErrLeaderNotAvailable
 	}
+	// Each of these is in the client's memory now. This dials leaders to which
+	// there is no connection yet, without waiting.
+	leaders := make(map[int32]string, len(partitions))
+	for _, partition := range partitions {
+		if b, err := g.client.Leader(topic, partition); err == nil {
+			leaders[partition] = b.Addr()
+		}
+	}
+	g.p.shunned.led(topic, leaders)
 	return nil
 }
 

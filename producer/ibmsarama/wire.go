@@ -34,6 +34,7 @@ type wire struct {
 	greeting time.Duration   // for the first answer
 	life     context.Context // ended by cut
 	end      context.CancelFunc
+	shunned  *shunned // nil: nobody is
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
@@ -66,6 +67,9 @@ func (d *plainDialer) Dial(network, addr string) (net.Conn, error) {
 // wire is cut. A user's dialer may go on for as long as it likes; what it returns
 // too late is closed.
 func (w *wire) Dial(network, addr string) (net.Conn, error) {
+	if err := w.shunned.refused(addr); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(w.life, w.timeout+time.Second) // a dialer's own error says more
 	type result struct {
 		conn net.Conn

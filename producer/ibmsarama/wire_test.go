@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,4 +140,22 @@ func TestDialerThatHangs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// While a broker is silent the client gets no connection to it, whoever dials.
+func TestNoConnectionToSilentBroker(t *testing.T) {
+	var bad shunned
+	n := newNetwork(t)
+	_, w := forClient(n.through(NewConfig()), &bad)
+	t.Cleanup(w.cut)
+	bad.led(topic, map[int32]string{0: "127.0.0.1:1", 1: "127.0.0.1:2"})
+	bad.silent(topic, 0, time.Minute)
+	if _, err := w.Dial("tcp", "127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") || n.dials.Load() != 0 {
+		t.Errorf("a silent broker: %v, dialled %d times", err, n.dials.Load())
+	}
+	c, err := w.Dial("tcp", "127.0.0.1:2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
 }

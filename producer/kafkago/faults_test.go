@@ -138,6 +138,7 @@ func TestRetriesWhatCanBeRetried(t *testing.T) {
 // What may have been stored is not sent over and over: every time is a
 // duplicate.
 func TestRetriesSlowlyWhatMayBeStored(t *testing.T) {
+	t.Parallel()
 	f := newFake(t, 1, 1)
 	n := 0
 	f.answers(func(*call) answer {
@@ -162,6 +163,7 @@ func TestRetriesSlowlyWhatMayBeStored(t *testing.T) {
 // One record that is too large takes none with it, neither of its batch nor of
 // those behind.
 func TestTooLargeTakesNobodyWithIt(t *testing.T) {
+	t.Parallel()
 	for _, code := range []kafka.Error{kafka.MessageSizeTooLarge, kafka.RecordListTooLarge, kafka.InvalidRecord, kafka.InvalidTimestamp} {
 		tooLarge := code == kafka.MessageSizeTooLarge || code == kafka.RecordListTooLarge
 		t.Run(code.Title(), func(t *testing.T) {
@@ -491,6 +493,7 @@ func TestPartitionsAreAdded(t *testing.T) {
 }
 
 func TestWrongPassword(t *testing.T) {
+	t.Parallel()
 	const password = "correct-horse"
 	f := newFake(t, 2, 1)
 	f.password = "another"
@@ -562,6 +565,7 @@ func TestConnectionsAlwaysHaveADeadline(t *testing.T) {
 }
 
 func TestTLSAgainstPlainBroker(t *testing.T) {
+	t.Parallel()
 	f := newFake(t, 1, 1)
 	log := newErrorLog()
 	p := start(t, f.addrs, limits(2*time.Second), log, &Config{Transport: &kafka.Transport{TLS: &tls.Config{MinVersion: tls.VersionTLS12}}})

@@ -150,8 +150,11 @@ func (o *outcomes) wait(t testing.TB, within time.Duration) {
 	t.Helper()
 	select {
 	case <-o.done:
-	case <-time.After(within + time.Millisecond):
-		t.Fatalf("%d records without an outcome after %v", o.pending(), within)
+	case <-time.After(within):
+		// Whoever comes late finds both: that all are there is what counts.
+		if n := o.pending(); n > 0 {
+			t.Fatalf("%d records without an outcome after %v", n, within)
+		}
 	}
 }
 

@@ -86,6 +86,7 @@ func NewConfig() *sarama.Config {
 func forClient(user *sarama.Config, bad *shunned) (*sarama.Config, *wire) {
 	c := *user
 	w := newWire(user)
+	w.shunned = bad
 	c.Net.Proxy.Enable = true
 	c.Net.Proxy.Dialer = w
 	c.Producer.Retry.Backoff = 0

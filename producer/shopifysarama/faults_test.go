@@ -83,9 +83,7 @@ func TestReportsWithBrokerFrozen(t *testing.T) {
 		n := newNetwork(t)
 		const delivery = 3 * time.Second
 		p := start(t, c.ListenAddrs(), limits(delivery), nil, n.through(NewConfig()))
-		rs, o := records(20000, numbered)
-		p.Produce(t.Context(), rs)
-		o.wantAcked(t)
+		warmUp(t, p)
 		n.freeze()
 		// Calls go on coming while the broker is frozen, each with a deadline
 		// of its own.
@@ -105,38 +103,46 @@ func TestReportsWithBrokerFrozen(t *testing.T) {
 	}
 }
 
-// A broker that is frozen holds up the others while it is waited for, and no
-// longer: records without a key are delivered.
+// A broker that is frozen holds up the others once, while it is waited for:
+// records without a key are delivered, and nothing more is asked of it for longer
+// than a partition is shunned.
 func TestOneFrozenBroker(t *testing.T) {
 	reconnects(t)
 	t.Parallel()
-	const delivery = 20 * time.Second
 	c := newCluster(t, kfake.NumBrokers(3), kfake.SeedTopics(6, topic))
 	n := newNetwork(t)
-	p := start(t, c.ListenAddrs(), limits(delivery), nil, n.through(NewConfig()))
-	rs, o := records(2000, numbered)
-	p.Produce(t.Context(), rs)
-	o.wantAcked(t)
-
-	n.freezeOnly(c.ListenAddrs()[c.LeaderFor(topic, 0)])
-	var all []*outcomes
+	p := start(t, c.ListenAddrs(), limits(patience), nil, n.through(with(func(c *sarama.Config) {
+		c.Net.ReadTimeout, c.Metadata.Timeout = 3*time.Second, 3*time.Second
+	})))
+	produce := func() *outcomes {
+		rs, o := records(20, func(int) []byte { return make([]byte, 2000) })
+		p.Produce(t.Context(), rs)
+		return o
+	}
+	produce().wantAcked(t)
+	frozen := c.ListenAddrs()[c.LeaderFor(topic, 0)]
+	n.freezeOnly(frozen)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for begin := time.Now(); time.Since(begin) < 12*time.Second; <-tick.C {
-		rs, o := records(20, func(int) []byte { return make([]byte, 2000) })
-		all = append(all, o)
-		p.Produce(t.Context(), rs)
-	}
-	lost := 0
-	var err error
-	for _, o := range all {
-		o.wait(t, delivery+10*time.Second)
-		if n, e := o.failed(); n > 0 {
-			lost, err = lost+n, e
+	var all []*outcomes
+	for noticed := false; !noticed; <-tick.C {
+		all = append(all, produce())
+		noticed = p.shunned.refused(frozen) != nil
+		if len(all) > 1500 {
+			t.Fatal("the broker is frozen, and it was not noticed")
 		}
 	}
-	if lost > 0 {
-		t.Errorf("%d of %d records without a key failed: %v", lost, 20*len(all), err)
+	for _, o := range all { // those that the broker held up are led elsewhere
+		o.wantAcked(t)
+	}
+	before := n.dialsOf(frozen)
+	begin := time.Now()
+	for time.Since(begin) < shunFor+time.Second {
+		<-tick.C
+		produce().wantAcked(t)
+	}
+	if again := n.dialsOf(frozen) - before; again > 0 {
+		t.Errorf("%d connections to the frozen broker were asked for by records that can go elsewhere", again)
 	}
 }
 
@@ -166,6 +172,7 @@ func TestReportsWithBrokerMuteOnProduce(t *testing.T) {
 // may be stored twice: sarama is not idempotent without retries of its own.
 func TestBrokerFreezesAndGoesOn(t *testing.T) {
 	reconnects(t)
+	t.Parallel()
 	c := newCluster(t)
 	n := newNetwork(t)
 	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.through(NewConfig()))
@@ -205,6 +212,7 @@ func wantAllStored(t *testing.T, c *kfake.Cluster, n int) (twice int) {
 
 func TestConnectionClosedInRequest(t *testing.T) {
 	reconnects(t)
+	t.Parallel()
 	c := newCluster(t)
 	var cuts atomic.Int64
 	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -229,6 +237,7 @@ func TestConnectionClosedInRequest(t *testing.T) {
 // the client this looks like a misconfiguration.
 func TestProxyHangsUp(t *testing.T) {
 	reconnects(t)
+	t.Parallel()
 	c := newCluster(t)
 	n := newNetwork(t)
 	p := start(t, c.ListenAddrs(), limits(30*time.Second), nil, n.through(NewConfig()))
@@ -251,6 +260,7 @@ func TestProxyHangsUp(t *testing.T) {
 // records run into their deadline.
 func TestAcknowledgedIsStored(t *testing.T) {
 	reconnects(t)
+	t.Parallel()
 	for name, delivery := range map[string]time.Duration{"in time": 30 * time.Second, "with deadlines": 100 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, kfake.NumBrokers(3))
@@ -382,7 +392,7 @@ func TestUnknownTopic(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	log := newErrorLog()
-	const delivery = 2 * time.Second
+	const delivery = 4 * time.Second
 	p := start(t, c.ListenAddrs(), limits(delivery), log, nil)
 	rs, o := records(100, numbered)
 	for _, r := range rs {
@@ -556,6 +566,7 @@ func TestWrongPassword(t *testing.T) {
 
 func TestTLSAgainstPlainBroker(t *testing.T) {
 	reconnects(t)
+	t.Parallel()
 	c := newCluster(t)
 	log := newErrorLog()
 	p := start(t, c.ListenAddrs(), limits(2*time.Second), log, with(func(c *sarama.Config) {
@@ -573,6 +584,7 @@ func TestTLSAgainstPlainBroker(t *testing.T) {
 // One partition that does not work does not hold up the others: records without
 // a key go elsewhere, those of other keys are not touched.
 func TestOneSickPartition(t *testing.T) {
+	t.Parallel()
 	const partitions, sick = 12, 3
 	c := newCluster(t, kfake.NumBrokers(3), kfake.SeedTopics(partitions, topic))
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Partitions: []int32{sick}, Err: kerr.NotLeaderForPartition, Count: -1})

@@ -23,7 +23,8 @@ const (
 // go to one partition for 64 KiB of values, then to another one chosen at random,
 // which makes few large batches of what sarama's own partitioners would make many
 // small ones of. They keep away for some seconds from a partition that has just
-// failed. Messages with a key go where sarama's NewHashPartitioner would put them.
+// failed, and for longer from those of a broker that has not answered. Messages
+// with a key go where sarama's NewHashPartitioner would put them.
 func NewStickyPartitioner(topic string) sarama.Partitioner {
 	return &stickyPartitioner{topic: topic, keyed: sarama.NewHashPartitioner(topic)}
 }
@@ -101,15 +102,18 @@ func partitionerOf(user sarama.PartitionerConstructor, bad *shunned) sarama.Part
 	}
 }
 
-// shunned is a list of partitions that have failed of late. A nil list is empty.
+// shunned is a list of partitions that have failed of late, and of brokers that
+// have not answered. A nil list is empty.
 type shunned struct {
 	changes atomic.Uint64
 
 	counts sync.Map // of partitions, by topic: int32
 
-	mu    sync.Mutex
-	until map[string]map[int32]time.Time
-	hash  sarama.Partitioner // for Partition; nil before its first use
+	mu      sync.Mutex
+	until   map[string]map[int32]time.Time
+	leaders map[string]map[int32]string // the brokers' addresses
+	brokers map[string]silence          // by address
+	hash    sarama.Partitioner          // for Partition; nil before its first use
 }
 
 // count notes how many partitions the client has found.
@@ -161,9 +165,19 @@ func (s *shunned) of(topic string) map[int32]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var bad map[int32]bool
+	now := time.Now()
 	for p, until := range s.until[topic] {
-		if time.Now().After(until) {
+		if now.After(until) {
 			delete(s.until[topic], p)
+			continue
+		}
+		if bad == nil {
+			bad = make(map[int32]bool)
+		}
+		bad[p] = true
+	}
+	for p, broker := range s.leaders[topic] {
+		if !now.Before(s.brokers[broker].avoid) {
 			continue
 		}
 		if bad == nil {
