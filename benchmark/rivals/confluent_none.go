@@ -1,0 +1,6 @@
+//go:build !cgo
+
+package rivals
+
+// confluent needs cgo.
+var confluent []Rival

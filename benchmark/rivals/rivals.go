@@ -1,0 +1,123 @@
+// Package rivals has the ways in which programs send their log to Kafka, or
+// write it to a file, each set up as its own documentation shows it, and this
+// sink beside them. What was chosen where the documentation leaves a choice is at
+// each rival: acknowledgement by all in-sync replicas for all (as the sink has
+// it), the client's own default for everything else, compression included.
+package rivals
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/zapkafka/zapkafka"
+)
+
+// Setup is what a rival is opened with.
+type Setup struct {
+	Brokers []string
+	Topic   string // exists
+	Dir     string // empty directory for files
+	// Disk, unless nil, is put around every file.
+	Disk func(zapcore.WriteSyncer) zapcore.WriteSyncer
+	// BufferBytes is Options.BufferBytes of the sink. Default: the sink's.
+	BufferBytes int64
+}
+
+// disk returns the file as this set-up's disk makes it.
+func (s Setup) disk(ws zapcore.WriteSyncer) zapcore.WriteSyncer {
+	if s.Disk == nil {
+		return ws
+	}
+	return s.Disk(ws)
+}
+
+// Rival is a way to log.
+type Rival struct {
+	Name string
+	// Source says where the set-up is from, and what is special about it.
+	Source string
+	// Kafka: what is logged is meant to get there. File: it gets into files.
+	Kafka, File bool
+	Open        func(Setup) (Sink, error)
+}
+
+// Sink is a rival at work.
+type Sink interface {
+	// Write is what a zap core calls with an encoded entry. Write copies it where
+	// the client would hold on to it: zap uses the memory again.
+	zapcore.WriteSyncer
+
+	// Drain waits until whatever was accepted has been delivered or given up, at
+	// most until ctx is done. Nothing may be logged during and after it.
+	Drain(ctx context.Context) error
+	// Close ends the client in the way in which its documentation says that a
+	// program ends. It may take longer than ctx: some clients know no deadline.
+	Close(ctx context.Context) error
+	// Count is what the rival knows by itself.
+	Count() Count
+}
+
+// Count is what a rival knows of the entries it was given. What a rival does not
+// know is 0.
+type Count struct {
+	Acked    uint64 // acknowledged by Kafka
+	Filed    uint64 // written to a file, for good or to be sent later
+	Replayed uint64 // sent to Kafka from the file
+	Failed   uint64 // given up after the call had returned
+	Refused  uint64 // given up with an error of the call
+	// Sheet is, for the sink, "balanced" or what is wrong with its balance sheet,
+	// and empty for all others, which have none.
+	Sheet string `json:",omitempty"`
+}
+
+// All returns the rivals, files first and this sink last.
+func All() []Rival {
+	return slices.Concat(files, published, saramas, kafkaGo, confluent, franzGo, sinks())
+}
+
+// Find returns the one of a name.
+func Find(name string) (Rival, bool) {
+	for _, r := range All() {
+		if r.Name == name {
+			return r, true
+		}
+	}
+	return Rival{}, false
+}
+
+// Logger returns a logger on the sink with the encoding that the sink has by
+// default, the same for all. For the sink of this project it is what its README
+// shows.
+func Logger(s Sink) *zap.Logger {
+	if own, ok := s.(*own); ok {
+		return zapkafka.New(own.syncer, zapcore.InfoLevel).Logger
+	}
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(zapkafka.NewEncoderConfig()), s, zapcore.InfoLevel)
+	// Errors of Write are counted by the rival; zap would print each.
+	return zap.New(core, zap.AddCaller(), zap.ErrorOutput(zapcore.AddSync(io.Discard)))
+}
+
+// await runs a call that takes no deadline, and gives it up when ctx is done: its
+// goroutine stays.
+func await(ctx context.Context, call func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- call() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// value is a copy of an entry as a record has it, without the final newline.
+func value(entry []byte) []byte {
+	if n := len(entry); n > 0 && entry[n-1] == '\n' {
+		entry = entry[:n-1]
+	}
+	return append([]byte(nil), entry...)
+}

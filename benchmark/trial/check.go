@@ -1,0 +1,65 @@
+package trial
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Check holds the figures of the set ci against each other, with margins so wide
+// that a busy machine does not fail it: what it finds is a mistake that makes
+// something several times slower, allocate, or lose.
+func Check(results []*Result) error {
+	const sink = "zapkafka-franz-fast-replay"
+	find := func(form, rival string) *Result {
+		for _, r := range results {
+			if r.Case.Form == form && r.Case.Rival == rival {
+				return r
+			}
+		}
+		return &Result{}
+	}
+	var errs []error
+	for _, r := range results {
+		for _, run := range r.Runs {
+			if run.Ended != "" {
+				errs = append(errs, fmt.Errorf("%s: %s", r.Case.Name(), run.Ended))
+			}
+		}
+		if r.Case.Rival != sink {
+			continue
+		}
+		if share := r.Median(Run.Share); share != 1 {
+			errs = append(errs, fmt.Errorf("%s: %v of what was logged is delivered, want all, once", r.Case.Name(), share))
+		}
+	}
+	// What goes on beside the calls is in the allocations of a run.
+	const mostAllocs = 0.05
+	if n := find(Line, sink).Median(allocs); n > mostAllocs {
+		errs = append(errs, fmt.Errorf("a Write allocates %.3f times, want 0 (at most %v with all that goes on beside)", n, mostAllocs))
+	}
+	for _, limit := range []struct {
+		form, other string
+		most        float64 // of the other's
+		what        string
+		figure      func(Run) float64
+	}{
+		{Line, "buffered-file", 3, "time of a call", Run.NsCall},
+		{Line, "lock-file", 1, "time of a call", Run.NsCall},
+		{Zap5, "lock-file", 2, "time of a call", Run.NsCall},
+		{Line, "franz-raw", 3, "CPU time", cpu},
+		{Zap5, "lock-file", 3, "CPU time", cpu},
+	} {
+		ours, theirs := find(limit.form, sink).Median(limit.figure), find(limit.form, limit.other).Median(limit.figure)
+		if theirs == 0 || ours == 0 {
+			errs = append(errs, fmt.Errorf("%s, %s: nothing measured of %s or %s", limit.what, limit.form, sink, limit.other))
+			continue
+		}
+		if ratio := ours / theirs; ratio > limit.most {
+			errs = append(errs, fmt.Errorf("%s, %s: %.2f times that of %s, want %v at most", limit.what, limit.form, ratio, limit.other, limit.most))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func allocs(r Run) float64 { return r.AllocsCall }
+func cpu(r Run) float64    { return r.CPUPerMillion().Seconds() }
