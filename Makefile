@@ -12,7 +12,7 @@ GOVULNCHECK_VERSION := v1.8.0
 
 # Flags for go test, e.g. make test TESTFLAGS='-run TestSync -v'.
 TESTFLAGS ?=
-# What make bench runs, and for how long each.
+# What make gobench runs, and for how long each.
 BENCH ?= .
 BENCHTIME ?= 1s
 # How long make fuzz runs each fuzz test.
@@ -71,7 +71,15 @@ cover: ## coverage of every module
 	@scripts/cover.sh
 
 .PHONY: bench
-bench: ## benchmarks of every module; BENCH=regexp BENCHTIME=1s
+bench: ## the rivals side by side in short form, some minutes; writes benchmark/results and the tables
+	@scripts/bench.sh short
+
+.PHONY: bench-short
+bench-short: ## half a minute of it without Kafka; fails on ratios beyond wide margins
+	@BENCH_RESULTS= scripts/bench.sh ci -check
+
+.PHONY: gobench
+gobench: ## Go's benchmarks of every module; BENCH=regexp BENCHTIME=1s
 	@$(EACH) go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
 .PHONY: fuzz

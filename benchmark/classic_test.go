@@ -127,7 +127,7 @@ func measure(b *testing.B, parallel bool, name string, callsOnly bool) {
 	}
 	count := sink.Count()
 	b.ReportMetric(float64(n-1)/float64(b.N), "delivered/op")
-	if count.Sheet != "" && (count.Sheet != "balanced" || count.Failed > 0) {
+	if count.Sheet != "" && (count.Sheet != rivals.Balanced || count.Failed > 0) {
 		b.Errorf("%s; %d entries are lost", count.Sheet, count.Failed)
 	}
 }

@@ -3,7 +3,8 @@ package rivals
 import (
 	"context"
 	"fmt"
-	"slices"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -27,9 +28,14 @@ const fastReplay = "-fast-replay"
 // taken away, so that a long run at full speed loses nothing.
 func sinks() []Rival {
 	var all []Rival
-	for _, a := range adaptors.All() {
+	for _, a := range append(adaptors.All(), adaptors.Adaptor{
+		Name: "alone", New: func([]string) (zapkafka.Producer, error) { return atOnce{}, nil },
+	}) {
 		for _, suffix := range []string{"", fastReplay} {
 			r := Rival{Name: prefix + a.Name + suffix, Source: "the README, producer/" + a.Name, Kafka: true}
+			if a.Name == "alone" {
+				r.Source, r.Kafka = "before a producer that acknowledges at once: what the sink costs by itself", false
+			}
 			rate := 0
 			if suffix == fastReplay {
 				r.Source += ", with a Replay.Rate of ten million a second"
@@ -42,6 +48,22 @@ func sinks() []Rival {
 	return all
 }
 
+// atOnce is a producer that acknowledges at once.
+type atOnce struct{}
+
+func (atOnce) Start(zapkafka.Limits, zapkafka.ErrorHandler) (zapkafka.Overhead, error) {
+	return zapkafka.Overhead{}, nil
+}
+
+func (atOnce) Produce(_ context.Context, records []*zapkafka.Record) {
+	for _, r := range records {
+		r.Done(nil)
+	}
+}
+
+func (atOnce) Flush(context.Context)       {}
+func (atOnce) Close(context.Context) error { return nil }
+
 // IsOwn reports whether a rival is this sink.
 func IsOwn(name string) bool { return strings.HasPrefix(name, prefix) }
 
@@ -49,7 +71,8 @@ func IsOwn(name string) bool { return strings.HasPrefix(name, prefix) }
 type own struct {
 	*zapkafka.KafkaSyncer
 	syncer   *zapkafka.KafkaSyncer
-	fallback *zapkafka.Fallback
+	fallback *zapkafka.Fallback // nil: a file on a disk that somebody else makes
+	file     *os.File           // that file
 	refused  atomic.Uint64
 	closed   atomic.Bool
 }
@@ -59,21 +82,27 @@ func openOwn(a adaptors.Adaptor, s Setup, rate int) (Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	fallback, err := zapkafka.OpenFallback(s.Dir, &zapkafka.FallbackOptions{MaxBytes: -1})
+	o := &own{}
+	var fallback zapcore.WriteSyncer
+	if s.Disk == nil {
+		o.fallback, err = zapkafka.OpenFallback(s.Dir, &zapkafka.FallbackOptions{MaxBytes: -1})
+		fallback = o.fallback
+	} else {
+		// A writer around a Fallback takes the replay away: this is a plain file.
+		o.file, err = os.Create(filepath.Join(s.Dir, fallbackFile))
+		fallback = s.Disk(o.file)
+	}
 	if err != nil {
 		return nil, err
 	}
-	var disk zapcore.WriteSyncer = fallback // by itself, so that it is replayed
-	if s.Disk != nil {
-		disk = s.Disk(fallback)
-	}
-	syncer, err := zapkafka.NewKafkaSyncer(producer, s.Topic, disk, &zapkafka.Options{
+	o.syncer, err = zapkafka.NewKafkaSyncer(producer, s.Topic, fallback, &zapkafka.Options{
 		BufferBytes: s.BufferBytes, Replay: zapkafka.ReplayOptions{Rate: rate}, ErrorHandler: func(error) {},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &own{KafkaSyncer: syncer, syncer: syncer, fallback: fallback}, nil
+	o.KafkaSyncer = o.syncer
+	return o, nil
 }
 
 func (o *own) Write(p []byte) (int, error) {
@@ -92,11 +121,11 @@ const drained = time.Millisecond
 func (o *own) Drain(ctx context.Context) error {
 	tick := time.NewTicker(drained)
 	defer tick.Stop()
-	for o.syncer.Stats().PendingEntries > 0 || o.fallback.Stats().OnFile > 0 {
+	for o.syncer.Stats().PendingEntries > 0 || o.files().OnFile > 0 {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%d entries pending, %d on file: %w", o.syncer.Stats().PendingEntries, o.fallback.Stats().OnFile, ctx.Err())
+			return fmt.Errorf("%d entries pending, %d on file: %w", o.syncer.Stats().PendingEntries, o.files().OnFile, ctx.Err())
 		}
 	}
 	return nil
@@ -107,20 +136,31 @@ func (o *own) Close(ctx context.Context) error {
 	if err := o.syncer.Shutdown(ctx); err != nil {
 		return err
 	}
+	if o.fallback == nil {
+		return o.file.Close()
+	}
 	return o.fallback.Close()
 }
 
+// files is the fallback's sheet; empty where it has none.
+func (o *own) files() zapkafka.FallbackStats {
+	if o.fallback == nil {
+		return zapkafka.FallbackStats{}
+	}
+	return o.fallback.Stats()
+}
+
 func (o *own) Count() Count {
-	st, f := o.syncer.Stats(), o.fallback.Stats()
+	st, f := o.syncer.Stats(), o.files()
 	c := Count{Acked: st.Acked, Filed: st.FellBack.Total(), Replayed: f.Replayed, Failed: st.Lost.Total() + st.Shed, Refused: o.refused.Load()}
 	if o.closed.Load() {
-		c.Sheet = sheet(st, f)
+		c.Sheet = sheet(st, f, o.fallback != nil)
 	}
 	return c
 }
 
 // sheet holds the counts of a sink at rest against each other.
-func sheet(st zapkafka.Stats, f zapkafka.FallbackStats) string {
+func sheet(st zapkafka.Stats, f zapkafka.FallbackStats, directory bool) string {
 	var wrong []string
 	if sum := st.Acked + st.FellBack.Total() + st.Shed + st.Lost.Total(); sum != st.Accepted || st.PendingEntries != 0 {
 		wrong = append(wrong, fmt.Sprintf("%d acked + %d in the fallback + %d shed + %d lost = %d of %d accepted, %d pending",
@@ -129,11 +169,11 @@ func sheet(st zapkafka.Stats, f zapkafka.FallbackStats) string {
 	if sum := f.Replayed + f.Rejected + f.Quarantined + f.Evicted + f.OnFile; sum != f.Inherited+f.Stored {
 		wrong = append(wrong, fmt.Sprintf("fallback: %d inherited + %d stored, but %d in all", f.Inherited, f.Stored, sum))
 	}
-	if n := f.Stored + f.Oversize; n != st.FellBack.Total() {
+	if n := f.Stored + f.Oversize; directory && n != st.FellBack.Total() {
 		wrong = append(wrong, fmt.Sprintf("the fallback was given %d, the sink says %d", n, st.FellBack.Total()))
 	}
 	if len(wrong) == 0 {
-		return "balanced"
+		return Balanced
 	}
-	return strings.Join(slices.Compact(wrong), "; ")
+	return strings.Join(wrong, "; ")
 }

@@ -69,10 +69,13 @@ type Count struct {
 	Replayed uint64 // sent to Kafka from the file
 	Failed   uint64 // given up after the call had returned
 	Refused  uint64 // given up with an error of the call
-	// Sheet is, for the sink, "balanced" or what is wrong with its balance sheet,
+	// Sheet is, for the sink, Balanced or what is wrong with its balance sheet,
 	// and empty for all others, which have none.
 	Sheet string `json:",omitempty"`
 }
+
+// Balanced is the Sheet of a sink whose counts agree.
+const Balanced = "balanced"
 
 // All returns the rivals, files first and this sink last.
 func All() []Rival {

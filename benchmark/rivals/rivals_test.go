@@ -84,7 +84,7 @@ func TestRivals(t *testing.T) {
 					t.Errorf("%d on file, want %d", count.Filed, all)
 				}
 			}
-			if IsOwn(r.Name) && (count.Sheet != "balanced" || count.Acked+count.Replayed != all) {
+			if IsOwn(r.Name) && (count.Sheet != Balanced || count.Acked+count.Replayed != all) {
 				t.Errorf("%+v, want a balanced sheet and %d delivered", count, all)
 			}
 			if r.Source == "" {

@@ -52,7 +52,9 @@ type Case struct {
 	Entries  int           `json:",omitempty"` // of a Flood
 	Rate     int           `json:",omitempty"` // entries a second of Steady
 	Duration time.Duration `json:",omitempty"` // of Steady, Bound, Idle
-	Drain    time.Duration // the longest wait for what was logged to be delivered
+	// Drain is the longest wait for what was logged to be delivered, and for calls
+	// that have not returned.
+	Drain time.Duration
 }
 
 // Defaults of a case.
@@ -85,9 +87,6 @@ func (c Case) withDefaults() Case {
 	}
 	if c.Drain == 0 {
 		c.Drain = time.Minute
-		if c.Fault == Refused || c.Fault == Mute {
-			c.Drain = 5 * time.Second // nothing will come of it
-		}
 	}
 	return c
 }

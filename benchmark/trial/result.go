@@ -68,7 +68,11 @@ func (r Run) PerSecond() float64 {
 		return 0
 	}
 	n := float64(r.Delivered)
-	if r.Delivered < 0 {
+	switch {
+	case r.Delivered >= 0:
+	case r.Count.Sheet != "": // the sink without a broker
+		n = float64(r.Count.Acked + r.Count.Replayed)
+	default:
 		n = float64(r.Count.Filed)
 	}
 	return n / r.Took.Seconds()
@@ -84,19 +88,12 @@ func (r Run) Share() float64 {
 }
 
 // CPUPerMillion is the CPU time of the process for a million entries that were
-// delivered (filed, where there is no Kafka; logged, where there is neither).
+// logged, from the call until they were delivered or given up.
 func (r Run) CPUPerMillion() time.Duration {
-	n := float64(r.Delivered)
-	if r.Delivered < 0 {
-		n = float64(r.Count.Filed)
-		if n == 0 {
-			n = float64(r.Logged)
-		}
-	}
-	if n == 0 {
+	if r.Logged == 0 {
 		return 0
 	}
-	return time.Duration(float64(r.CPU) / n * 1e6)
+	return time.Duration(float64(r.CPU) / float64(r.Logged) * 1e6)
 }
 
 // Median returns the median of a figure of the runs that ended as they should, or

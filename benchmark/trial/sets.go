@@ -91,7 +91,7 @@ func (s Set) About() time.Duration {
 			each += 10 * time.Second
 		}
 		if c.absent() {
-			each += c.Drain + 10*time.Second
+			each += openLimit
 		}
 		sum += each
 	}
@@ -146,7 +146,7 @@ func classicSet() Set {
 func callSet() Set {
 	const million = 1_000_000
 	s := Set{Times: 3}
-	all := slices.Concat(fileNames, asyncNames, ownNames, fastNames)
+	all := slices.Concat(fileNames, asyncNames, []string{"zapkafka-alone-fast-replay"}, ownNames, fastNames)
 	for _, g := range []int{1, 10, 100} {
 		for _, form := range []string{Zap5, Line} {
 			for _, broker := range []string{Discard, Kafka} {
@@ -169,6 +169,9 @@ func faultSet() Set {
 	names := slices.Concat(fileNames, asyncNames, []string{"confluent-error", "kafkago-sync-1ms"}, ownNames)
 	for _, fault := range []string{Healthy, Stopped, SlowDisk, Refused, Mute} {
 		c := Case{Kind: Steady, Broker: Kafka, Fault: fault, Duration: 20 * time.Second}
+		if c.absent() {
+			c.Drain = 10 * time.Second // nobody will let go of a call that is held up
+		}
 		for _, c := range each(c, names...) {
 			if c.Broker == None && fault != Healthy && fault != SlowDisk {
 				continue // files know no broker
@@ -233,7 +236,8 @@ func shortSet() Set {
 // ciSet needs no Kafka and no C compiler, and takes some seconds.
 func ciSet() Set {
 	return Set{Times: 3, Cases: slices.Concat(
-		each(Case{Kind: Flood, Broker: Discard, Form: Line, Entries: 200_000}, "lock-file", "buffered-file", "franz-raw", "zapkafka-franz-fast-replay"),
+		each(Case{Kind: Flood, Broker: Discard, Form: Line, Entries: 200_000}, "lock-file", "buffered-file", "franz-raw",
+			"zapkafka-alone-fast-replay", "zapkafka-franz-fast-replay"),
 		each(Case{Kind: Flood, Broker: Discard, Entries: 100_000}, "lock-file", "zapkafka-franz-fast-replay"),
 	)}
 }

@@ -1,0 +1,314 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zapkafka/zapkafka/benchmark/rivals"
+	"github.com/zapkafka/zapkafka/benchmark/trial"
+)
+
+// order is that of the rivals in every table.
+func order(name string) int {
+	i := slices.IndexFunc(rivals.All(), func(r rivals.Rival) bool { return r.Name == name })
+	if i < 0 {
+		return 1 << 20 // of another build
+	}
+	return i
+}
+
+func byRival(results []*trial.Result) []*trial.Result {
+	results = slices.Clone(results)
+	slices.SortStableFunc(results, func(a, b *trial.Result) int {
+		return cmp.Or(cmp.Compare(order(a.Case.Rival), order(b.Case.Rival)), strings.Compare(a.Case.Name(), b.Case.Name()))
+	})
+	return results
+}
+
+// Figures as people read them.
+
+func thousands(v float64) string {
+	text := fmt.Sprintf("%.0f", v)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+func duration(ns float64) string {
+	d := time.Duration(ns)
+	switch {
+	case d >= time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	case d >= 10*time.Millisecond:
+		return fmt.Sprintf("%.0f ms", d.Seconds()*1e3)
+	case d >= time.Millisecond:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1e3)
+	case d >= 10*time.Microsecond:
+		return fmt.Sprintf("%.0f µs", d.Seconds()*1e6)
+	case d >= time.Microsecond:
+		return fmt.Sprintf("%.1f µs", d.Seconds()*1e6)
+	}
+	return fmt.Sprintf("%d ns", d.Nanoseconds())
+}
+
+func mebibytes(v float64) string { return fmt.Sprintf("%.0f MiB", v/(1<<20)) }
+
+// share is the delivered part; nothing where there is no Kafka.
+func share(r *trial.Result) string {
+	if r.Case.Broker == trial.None {
+		return ""
+	}
+	v := r.Median(trial.Run.Share)
+	switch {
+	case v > 1.00005:
+		return fmt.Sprintf("1 + %.4f twice", v-1)
+	case v == 1:
+		return "1"
+	case v > 0.9999:
+		return "over 0.9999"
+	}
+	return fmt.Sprintf("%.4f", v)
+}
+
+// remark says what did not come to an end, of the first run that has something.
+func remark(r *trial.Result) string {
+	for _, run := range r.Runs {
+		if run.Ended != "" {
+			line, _, _ := strings.Cut(run.Ended, "\n")
+			return strings.ReplaceAll(line, "|", "/")
+		}
+	}
+	return ""
+}
+
+func figures(r *trial.Result) []string {
+	cpu := func(run trial.Run) float64 { return run.CPUPerMillion().Seconds() }
+	return []string{
+		thousands(r.Median(trial.Run.NsCall)), fmt.Sprintf("%.1f", r.Median(func(run trial.Run) float64 { return run.AllocsCall })),
+		thousands(r.Median(func(run trial.Run) float64 { return run.BytesCall })),
+		thousands(r.Median(trial.Run.PerSecond)), share(r), fmt.Sprintf("%.2f", r.Median(cpu)),
+		mebibytes(r.Median(func(run trial.Run) float64 { return float64(run.PeakResident) })), remark(r),
+	}
+}
+
+var figureNames = []string{"ns a call", "allocations", "bytes", "entries/s to the last acknowledgement", "delivered share", "CPU s a million",
+	"peak resident", "remark"}
+
+// isClassic says whether a case is one of the field's best-known comparison.
+func isClassic(c trial.Case) bool {
+	return c.Kind == trial.Flood && c.Form == trial.Line && c.Size == trial.ClassicSize
+}
+
+// isCall says whether a case is one of the log call at full speed, others alike.
+func isCall(c trial.Case) bool {
+	return c.Kind == trial.Flood && !isClassic(c) && (c.Form == trial.Zap5 || c.Size == 200) && c.Partitions == 4 && c.Procs == 0
+}
+
+// calls has a table for each broker, form and number of goroutines. Rivals without
+// Kafka are in those of every broker.
+func calls(results []*trial.Result) string {
+	var b strings.Builder
+	for _, broker := range []string{trial.Kafka, trial.Discard} {
+		for _, form := range []string{trial.Zap5, trial.Line} {
+			for _, g := range []int{1, 10, 100} {
+				found := where(results, func(c trial.Case) bool {
+					return isCall(c) && c.Form == form && c.Goroutines == g && (c.Broker == broker || c.Broker == trial.None)
+				})
+				if !slices.ContainsFunc(found, func(r *trial.Result) bool { return r.Case.Broker == broker }) {
+					continue
+				}
+				var rows [][]string
+				for _, r := range byRival(found) {
+					rows = append(rows, append([]string{"`" + r.Case.Rival + "`"}, figures(r)...))
+				}
+				fmt.Fprintf(&b, "%s, %s, %d goroutines:\n\n%s\n", brokerName(broker), formName(form), g,
+					table(append([]string{""}, figureNames...), rows))
+			}
+		}
+	}
+	return cmp.Or(b.String(), none)
+}
+
+func brokerName(broker string) string {
+	if broker == trial.Kafka {
+		return "Apache Kafka"
+	}
+	return "A broker that discards"
+}
+
+func formName(form string) string {
+	if form == trial.Zap5 {
+		return "zap with five fields"
+	}
+	return "an encoded line of 200 bytes"
+}
+
+// thePublished are the figures of the field's best-known comparison, on its machine
+// of four cores: ns a call, sequential and in parallel, and allocations.
+// Source: see rivals/published.go.
+var thePublished = map[string][3]string{
+	"published-sarama": {"2,267", "1,913", "1"}, "published-shopify": {"2,267", "1,913", "1"},
+	"published-kafkago": {"1,208", "703", "5"}, "published-confluent": {"3,154", "1,863", "10"},
+}
+
+func classic(results []*trial.Result) string {
+	var b strings.Builder
+	for _, broker := range []string{trial.Kafka, trial.Discard} {
+		found := where(results, func(c trial.Case) bool { return isClassic(c) && c.Broker == broker })
+		if len(found) == 0 {
+			continue
+		}
+		var rows [][]string
+		for _, r := range byRival(found) {
+			own := []string{"", "", ""}
+			if p, ok := thePublished[r.Case.Rival]; ok {
+				own = []string{p[0], p[1], p[2]}
+			}
+			form := "one after another"
+			if r.Case.Goroutines > 1 {
+				form = fmt.Sprintf("%d in parallel", r.Case.Goroutines)
+			}
+			rows = append(rows, slices.Concat([]string{"`" + r.Case.Rival + "`", form}, own, figures(r)))
+		}
+		header := slices.Concat([]string{"", "calls", "published: ns, sequential", "parallel", "allocations"}, figureNames)
+		fmt.Fprintf(&b, "%s:\n\n%s\n", brokerName(broker), table(header, rows))
+	}
+	return cmp.Or(b.String(), none)
+}
+
+func faults(results []*trial.Result) string {
+	var b strings.Builder
+	for _, fault := range []struct{ name, title string }{
+		{trial.Healthy, "The broker is well"},
+		{trial.Stopped, "The broker is stopped (SIGSTOP) for all of the load, and goes on after it"},
+		{trial.SlowDisk, "The same, and files take 4 MiB a second"},
+		{trial.Refused, "Nobody listens, from before the start"},
+		{trial.Mute, "Connections are accepted and nothing is answered, from before the start"},
+	} {
+		var rows [][]string
+		for _, r := range byRival(where(results, func(c trial.Case) bool { return c.Kind == trial.Steady && c.Fault == fault.name })) {
+			if len(r.Runs) == 0 {
+				continue
+			}
+			run := r.Runs[0]
+			row := []string{"`" + r.Case.Rival + "`"}
+			if l := run.Latency; l == nil {
+				row = append(row, "", "", "", "", "", "", "", "")
+			} else {
+				row = append(row, duration(float64(l.P50)), duration(float64(l.P99)), duration(float64(l.P999)), duration(float64(l.P9999)),
+					duration(float64(l.Max)), duration(float64(l.Corrected.P50)), duration(float64(l.Corrected.P999)), thousands(float64(l.Stuck)))
+			}
+			row = append(row, thousands(float64(run.Logged)), share(r), thousands(float64(run.Count.Filed-min(run.Count.Filed, run.Count.Replayed))),
+				mebibytes(float64(run.PeakResident)), duration(float64(run.Close)), remark(r))
+			rows = append(rows, row)
+		}
+		if len(rows) > 0 {
+			fmt.Fprintf(&b, "%s:\n\n%s\n", fault.title, table([]string{"", "p50", "p99", "p99.9", "p99.99", "longest", "p50 corrected",
+				"p99.9 corrected", "calls stuck", "calls", "delivered share", "on file", "peak resident", "Close", "remark"}, rows))
+		}
+	}
+	return cmp.Or(b.String(), none)
+}
+
+func growth(results []*trial.Result) string {
+	var b strings.Builder
+	base := func(c trial.Case) bool {
+		return c.Kind == trial.Flood && c.Form == trial.Line && !isClassic(c) && c.Broker != trial.Kafka
+	}
+	for _, direction := range []struct {
+		name  string
+		value func(trial.Case) int
+	}{
+		{"bytes an entry", func(c trial.Case) int { return c.Size }},
+		{"goroutines", func(c trial.Case) int { return c.Goroutines }},
+		{"partitions", func(c trial.Case) int { return c.Partitions }},
+		{"GOMAXPROCS", func(c trial.Case) int { return c.Procs }},
+	} {
+		found := where(results, func(c trial.Case) bool {
+			d := trial.Case{Size: 200, Goroutines: 10, Partitions: 4}
+			others := 0
+			for _, pair := range [][2]int{{c.Size, d.Size}, {c.Goroutines, d.Goroutines}, {c.Partitions, d.Partitions}, {c.Procs, 0}} {
+				if pair[0] != pair[1] {
+					others++
+				}
+			}
+			d2 := direction.value(c) != direction.value(d)
+			return base(c) && (others == 0 && direction.name != "GOMAXPROCS" || others == 1 && d2)
+		})
+		values := make(map[int]bool)
+		for _, r := range found {
+			values[direction.value(r.Case)] = true
+		}
+		if len(values) < 2 {
+			continue
+		}
+		found = slices.DeleteFunc(byRival(found), func(r *trial.Result) bool {
+			return !slices.ContainsFunc(found, func(o *trial.Result) bool {
+				return o.Case.Rival == r.Case.Rival && direction.value(o.Case) != direction.value(r.Case)
+			})
+		})
+		slices.SortStableFunc(found, func(a, b *trial.Result) int {
+			return cmp.Or(cmp.Compare(order(a.Case.Rival), order(b.Case.Rival)), cmp.Compare(direction.value(a.Case), direction.value(b.Case)))
+		})
+		var rows [][]string
+		for _, r := range found {
+			rows = append(rows, append([]string{"`" + r.Case.Rival + "`", thousands(float64(direction.value(r.Case)))}, figures(r)...))
+		}
+		fmt.Fprintf(&b, "By %s:\n\n%s\n", direction.name, table(append([]string{"", direction.name}, figureNames...), rows))
+	}
+	return cmp.Or(b.String(), none)
+}
+
+// bound is the sink's default BufferBytes.
+const bound = 32 << 20
+
+func memory(results []*trial.Result) string {
+	var b strings.Builder
+	var rows [][]string
+	for _, r := range byRival(where(results, func(c trial.Case) bool { return c.Kind == trial.Bound })) {
+		live := r.Median(func(run trial.Run) float64 { return float64(run.Live) - float64(run.LiveBefore) })
+		resident := r.Median(func(run trial.Run) float64 { return float64(run.PeakResident) })
+		rows = append(rows, []string{"`" + r.Case.Rival + "`", thousands(float64(r.Case.Size)), mebibytes(live), mebibytes(max(0, live-bound)),
+			mebibytes(resident), mebibytes(max(0, resident-bound)), remark(r)})
+	}
+	if len(rows) > 0 {
+		fmt.Fprintf(&b, "The broker stopped, as many entries as it goes:\n\n%s\n", table([]string{"", "bytes an entry", "live heap of the log",
+			"above the bound of 32 MiB", "resident", "above the bound", "remark"}, rows))
+	}
+	rows = nil
+	for _, r := range byRival(where(results, func(c trial.Case) bool { return c.Kind == trial.Idle })) {
+		rows = append(rows, []string{"`" + r.Case.Rival + "`",
+			thousands(r.Median(func(run trial.Run) float64 { return float64(run.Live) / 1024 })) + " KiB",
+			thousands(r.Median(func(run trial.Run) float64 { return float64(run.Goroutines) })), remark(r)})
+	}
+	if len(rows) > 0 {
+		fmt.Fprintf(&b, "Idle, five seconds after a few entries; the live heap is that of the whole program:\n\n%s\n",
+			table([]string{"", "live heap", "goroutines", "remark"}, rows))
+	}
+	return cmp.Or(b.String(), none)
+}
+
+// summary is the short table for the first page: on Apache Kafka, zap with five
+// fields from ten goroutines, at full speed, and the longest call of an outage.
+func summary(results []*trial.Result) string {
+	var rows [][]string
+	for _, r := range byRival(where(results, func(c trial.Case) bool {
+		return isCall(c) && c.Form == trial.Zap5 && c.Goroutines == 10 && (c.Broker == trial.Kafka || c.Broker == trial.None)
+	})) {
+		row := append([]string{"`" + r.Case.Rival + "`"}, figures(r)[3:7]...)
+		outage := where(results, func(c trial.Case) bool {
+			return c.Kind == trial.Steady && c.Fault == trial.Stopped && c.Rival == r.Case.Rival && c.Rate == 50_000
+		})
+		longest, corrected := "", ""
+		if len(outage) > 0 && outage[0].Runs[0].Latency != nil {
+			longest, corrected = duration(float64(outage[0].Runs[0].Latency.Max)), duration(float64(outage[0].Runs[0].Latency.Corrected.P999))
+		}
+		rows = append(rows, append(row, longest, corrected))
+	}
+	return table([]string{"", "entries/s delivered", "delivered share", "CPU s a million", "peak resident", "longest call, broker stopped for 20 s",
+		"p99.9 of what was due then"}, rows)
+}
