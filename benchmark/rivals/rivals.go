@@ -7,6 +7,7 @@ package rivals
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 
@@ -43,6 +44,10 @@ type Rival struct {
 	// Kafka: what is logged is meant to get there. File: it gets into files.
 	Kafka, File bool
 	Open        func(Setup) (Sink, error)
+	// External is the program that this one is, from the directory of this module:
+	// it is run in place of Open, with brokers, topic, goroutines, entries to warm
+	// up with, and entries.
+	External string
 }
 
 // Sink is a rival at work.
@@ -77,9 +82,17 @@ type Count struct {
 // Balanced is the Sheet of a sink whose counts agree.
 const Balanced = "balanced"
 
+// external are those that are no Go.
+var external = []Rival{{
+	Name: "logback", Kafka: true, External: "logback/run.sh",
+	Source: "logback 1.2, logback-kafka-appender 0.2.0-RC2 (asynchronous, with a fallback appender), logstash-logback-encoder 7.3 and kafka-clients 4.3.1, " +
+		"as their READMEs have it, in a JVM that has logged half a million entries before; without the caller, which costs Java much more than Go",
+	Open: func(Setup) (Sink, error) { return nil, errors.New("it is a program of its own") },
+}}
+
 // All returns the rivals, files first and this sink last.
 func All() []Rival {
-	return slices.Concat(files, published, saramas, kafkaGo, confluent, franzGo, sinks())
+	return slices.Concat(files, published, saramas, kafkaGo, confluent, franzGo, external, sinks())
 }
 
 // Find returns the one of a name.

@@ -30,6 +30,9 @@ func TestRivals(t *testing.T) {
 	for _, r := range All() {
 		t.Run(r.Name, func(t *testing.T) {
 			t.Parallel()
+			if r.External != "" {
+				t.Skip("it needs a JVM: cmd/bench runs it")
+			}
 			if r.Name == "kafkago-sync" {
 				t.Skip("a second a call: kafkago-sync-1ms is the same otherwise")
 			}

@@ -139,7 +139,7 @@ func mute() (*Broker, error) {
 // StartDiscard starts a broker in a process of its own, which is the program with
 // the flag -discard-broker, upon which that calls DiscardBroker.
 func StartDiscard(program string, partitions int) (*Broker, error) {
-	cmd := exec.Command(program, "-discard-broker", fmt.Sprint(partitions)) //nolint:gosec // this very program
+	cmd := exec.Command(program, "-discard-broker", fmt.Sprint(partitions))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -223,7 +223,7 @@ func (r *Runner) script(command string) error {
 	if r.Script == "" {
 		return fmt.Errorf("to %s the broker takes scripts/kafka.sh: see -script", command)
 	}
-	if out, err := exec.Command(r.Script, command).CombinedOutput(); err != nil { //nolint:gosec // the user's own script
+	if out, err := exec.Command(r.Script, command).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %s: %w: %s", r.Script, command, err, out)
 	}
 	return nil

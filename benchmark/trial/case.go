@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/zapkafka/zapkafka/benchmark/rivals"
 )
 
 // Kinds of cases.
@@ -135,6 +137,8 @@ func (c Case) check() error {
 		return fmt.Errorf("a flood of %d entries: take some", c.Entries)
 	case c.Kind != Flood && c.Duration <= 0:
 		return fmt.Errorf("%s for %v: take a time", c.Kind, c.Duration)
+	case external(c) && (c.Kind != Flood || c.Broker != Kafka || c.Fault != Healthy):
+		return fmt.Errorf("%s is a program of its own: it knows %s on %s alone", c.Rival, Flood, Kafka)
 	case c.Kind == Bound && c.Form != Line:
 		return fmt.Errorf("%s is measured with entries of one size: form %s", Bound, Line)
 	}
@@ -146,3 +150,9 @@ func (c Case) stops() bool { return c.Fault == Stopped || c.Fault == SlowDisk }
 
 // absent says whether Kafka is not there from before the start to the end.
 func (c Case) absent() bool { return c.Fault == Refused || c.Fault == Mute }
+
+// external says whether the rival is a program that is no Go.
+func external(c Case) bool {
+	r, _ := rivals.Find(c.Rival)
+	return r.External != ""
+}

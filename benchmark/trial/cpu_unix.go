@@ -3,6 +3,7 @@
 package trial
 
 import (
+	"os/exec"
 	"syscall"
 	"time"
 )
@@ -21,3 +22,13 @@ const (
 	stopProcess = syscall.SIGSTOP
 	goOn        = syscall.SIGCONT
 )
+
+// ownGroup makes a script and what it runs a process group, which killGroup ends.
+func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+
+func killGroup(cmd *exec.Cmd) {
+	if cmd.SysProcAttr != nil && cmd.SysProcAttr.Setpgid {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
+	_ = cmd.Process.Kill()
+}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,7 +75,13 @@ type process struct {
 
 func (r *Runner) start(o order) (*process, error) {
 	p := &process{order: o, messages: make(chan message), average: loadAverage()}
-	p.cmd = exec.Command(r.Program, "-child") //nolint:gosec // this very program
+	p.cmd = exec.Command(r.Program, "-child")
+	rival, _ := rivals.Find(o.Case.Rival)
+	if rival.External != "" {
+		p.cmd = exec.Command(rival.External, strings.Join(o.Brokers, ","), o.Topic, fmt.Sprint(o.Case.Goroutines), fmt.Sprint(externalWarm),
+			fmt.Sprint(o.Case.Entries))
+		ownGroup(p.cmd)
+	}
 	p.cmd.Env = os.Environ()
 	if n := o.Case.Procs; n > 0 {
 		p.cmd.Env = append(p.cmd.Env, fmt.Sprintf("GOMAXPROCS=%d", n))
@@ -93,8 +100,14 @@ func (r *Runner) start(o order) (*process, error) {
 		return nil, err
 	}
 	go p.read(out)
+	if rival.External != "" {
+		return p, nil
+	}
 	return p, json.NewEncoder(p.in).Encode(o)
 }
+
+// externalWarm is how many entries a JVM needs to become as fast as it will.
+const externalWarm = 500_000
 
 func (p *process) read(out io.Reader) {
 	defer close(p.messages)
@@ -114,7 +127,7 @@ func (p *process) read(out io.Reader) {
 // end ends the child if it has not ended. Its standard input, which ends with it,
 // is what it would wait for.
 func (p *process) end() {
-	_ = p.cmd.Process.Kill()
+	killGroup(p.cmd)
 	for range p.messages { // up to the end of its output
 	}
 	_ = p.cmd.Wait()

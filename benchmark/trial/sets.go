@@ -87,6 +87,9 @@ func (s Set) About() time.Duration {
 		if c.Kind == Flood {
 			each += time.Duration(c.Entries) * 2 * time.Microsecond
 		}
+		if external(c) {
+			each += 15 * time.Second
+		}
 		if c.stops() {
 			each += 10 * time.Second
 		}
@@ -156,6 +159,8 @@ func callSet() Set {
 				s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: broker, Form: form, Goroutines: g, Entries: million}, all...)...)
 			}
 		}
+		// A JVM is warmed first.
+		s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: Kafka, Goroutines: g, Entries: million}, "logback")...)
 		// One entry at a time is slow: hundreds instead of a million.
 		s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: Kafka, Form: Line, Goroutines: g, Entries: 10 * g}, "kafkago-sync")...)
 		s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: Kafka, Form: Line, Goroutines: g, Entries: 1000 * g}, "kafkago-sync-1ms")...)

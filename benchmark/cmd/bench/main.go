@@ -95,10 +95,10 @@ var brokersLine = regexp.MustCompile(`(?m)^KAFKA_BROKERS=(.+)$`)
 
 // start starts the Kafka of the script, unless it runs, and returns its addresses.
 func start(script string) ([]string, error) {
-	if out, err := exec.Command(script, "start").CombinedOutput(); err != nil { //nolint:gosec // the user's own script
+	if out, err := exec.Command(script, "start").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%s start: %w: %s", script, err, out)
 	}
-	out, err := exec.Command(script, "env").Output() //nolint:gosec // the same
+	out, err := exec.Command(script, "env").Output()
 	if err != nil {
 		return nil, fmt.Errorf("%s env: %w", script, err)
 	}
