@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs benchmark/cmd/bench, on a Kafka of its own where a JDK and Maven are at
 # hand, and makes the tables of what came of it.
-#   scripts/bench.sh [SET] [FLAGS FOR cmd/bench]     SET: short (default), full, ...
+#   scripts/bench.sh [SET] [FLAGS FOR cmd/bench]     SET: short (default), classic, calls, faults,
+#                                             growth, memory; full: all five
 # BENCH_PORT is the port of that Kafka (19800). It is not KAFKA_PORT: data stored
 # there are deleted at the end. BENCH_RESULTS is the directory for the results
 # (benchmark/results; empty: none are kept, and no tables made).
@@ -35,7 +36,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 go build -o "$work/bench" ./cmd/bench
-flags=(-set "$set")
+flags=()
 [[ -z $results ]] || flags+=(-out "$results")
 if [[ $set == ci ]]; then
 	: # needs none
@@ -44,5 +45,11 @@ elif command -v java >/dev/null && command -v mvn >/dev/null; then
 else
 	echo 'NOTE: no JDK or no Maven here: the cases on Apache Kafka are left out'
 fi
-"$work/bench" "${flags[@]}" "$@"
-[[ -z $results ]] || go run ./cmd/tables
+sets=("$set")
+[[ $set != full ]] || sets=(classic calls faults growth memory)
+rc=0
+for set in "${sets[@]}"; do
+	"$work/bench" -set "$set" ${flags[@]+"${flags[@]}"} "$@" || rc=$?
+done
+[[ -z $results ]] || go run ./cmd/tables || rc=$?
+((rc == 0))

@@ -153,6 +153,7 @@ func machines(results []*trial.Result) string {
 		return none
 	}
 	on := make(map[string]int)
+	busy := make(map[string]float64)
 	for _, r := range results {
 		var versions []string
 		for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
@@ -167,10 +168,13 @@ func machines(results []*trial.Result) string {
 		line := fmt.Sprintf("%s, commit %s: %d cores (%s), %d GiB, %s%s; %s", r.Runs[0].At.UTC().Format(time.DateOnly), r.Commit,
 			r.Machine.Cores, r.Machine.CPU, r.Machine.Memory>>30, r.Machine.System, kafka, strings.Join(versions, ", "))
 		on[line]++
+		for _, run := range r.Runs {
+			busy[line] = max(busy[line], run.LoadAverage)
+		}
 	}
 	var b strings.Builder
 	for _, line := range slices.Sorted(maps.Keys(on)) {
-		fmt.Fprintf(&b, "- %s (%d cases)\n", line, on[line])
+		fmt.Fprintf(&b, "- %s (%d cases; load average before a run up to %.1f)\n", line, on[line], busy[line])
 	}
 	return b.String()
 }

@@ -56,6 +56,8 @@ func some() []*trial.Result {
 	steady := trial.Case{Kind: trial.Steady, Rival: "sarama-input", Broker: trial.Kafka, Fault: trial.Stopped, Form: trial.Zap5, Goroutines: 10, Partitions: 4, Rate: 50_000}
 	full := line
 	full.Kind, full.Entries, full.Duration = trial.Bound, 0, time.Minute
+	soak := steady
+	soak.Rate = 20_000
 	idle := flood
 	idle.Kind = trial.Idle
 	run := func(took time.Duration) trial.Run {
@@ -68,6 +70,7 @@ func some() []*trial.Result {
 		result(steady, trial.Run{Logged: 77_000, Delivered: 77_000, Close: 3 * time.Second,
 			Latency: &load.Latency{Calls: 77_000, P50: 2 * time.Microsecond, Max: 17500 * time.Millisecond, Stuck: 3, Corrected: load.Quantiles{P999: 16 * time.Second}}}),
 		result(full, trial.Run{Live: 3 << 20, LiveBefore: 1 << 20, PeakResident: 50 << 20, Delivered: -1}),
+		result(soak, trial.Run{Samples: []trial.Sample{{At: time.Minute, Resident: 40 << 20}, {At: 5 * time.Minute}, {At: 10 * time.Minute, Resident: 41 << 20, Goroutines: 9}}}),
 		result(idle, trial.Run{Live: 2 << 20, Goroutines: 12}),
 	}
 }
@@ -76,7 +79,7 @@ func some() []*trial.Result {
 func TestBlocks(t *testing.T) {
 	blocks, plots := Blocks(some())
 	for _, want := range []struct{ block, text string }{
-		{"calls", "Apache Kafka, zap with five fields, 10 goroutines"},
+		{"calls", "Apache Kafka, zap with five fields, 10 goroutines (entries: 1,000, runs: 1 to 3)"},
 		{"calls", "| `zapkafka-franz` | 1,000 | 0.0 | 0 | 500,000 | 1 | 1.00 | 40 MiB |  |"}, // the median, of 2 ms
 		{"calls", "| `sarama-input` | 0 | 0.0 | 0 | 500 | 0.5000 | 0.00 | 0 MiB | delivery: a/b |"},
 		{"classic", "| `published-kafkago` | 10 in parallel | 1,208 | 703 | 5 | 500 |"},
@@ -84,6 +87,7 @@ func TestBlocks(t *testing.T) {
 		{"growth", "| `zapkafka-franz` | 10,000 | 500 |"},
 		{"memory", "| `zapkafka-franz` | 200 | 2 MiB | 0 MiB | 50 MiB | 18 MiB |"},
 		{"memory", "| `zapkafka-franz` | 2,048 KiB | 12 |"},
+		{"memory", "| `sarama-input` | 20,000 | 10m0s | 41 MiB | 0 KiB | 9 |"},
 		{"summary", "| `sarama-input` | 500 | 0.5000 | 0.00 | 0 MiB | 17.50 s | 16.00 s |"},
 		{"machines", "2026-01-02, commit abc1234: 2 cores (some CPU)"},
 		{"machines", "Apache Kafka 4.3.1"},

@@ -100,7 +100,7 @@ func plotsOf(results []*trial.Result) map[string]plot {
 	} {
 		p := plot{title: fault.title, sub: "50,000 entries a second, ten goroutines, zap with five fields; logarithmic; less is better", log: true}
 		for _, r := range byRival(where(results, func(c trial.Case) bool {
-			return c.Kind == trial.Steady && c.Fault == fault.name && c.Rate == 50_000
+			return c.Kind == trial.Steady && c.Fault == fault.name && c.Rate == faultRate
 		})) {
 			if l := r.Runs[0].Latency; l != nil {
 				p.bars = append(p.bars, bar{r.Case.Rival, duration(float64(l.Corrected.P999)), float64(l.Corrected.P999) / float64(time.Microsecond), rivals.IsOwn(r.Case.Rival)})

@@ -125,12 +125,28 @@ func calls(results []*trial.Result) string {
 				for _, r := range byRival(found) {
 					rows = append(rows, append([]string{"`" + r.Case.Rival + "`"}, figures(r)...))
 				}
-				fmt.Fprintf(&b, "%s, %s, %d goroutines:\n\n%s\n", brokerName(broker), formName(form), g,
+				fmt.Fprintf(&b, "%s, %s, %d goroutines (%s):\n\n%s\n", brokerName(broker), formName(form), g, extent(found),
 					table(append([]string{""}, figureNames...), rows))
 			}
 		}
 	}
 	return cmp.Or(b.String(), none)
+}
+
+// extent says how much the results are made of.
+func extent(results []*trial.Result) string {
+	least, most, fewest, many := 1<<62, 0, 1<<62, 0
+	for _, r := range results {
+		least, most = min(least, r.Case.Entries), max(most, r.Case.Entries)
+		fewest, many = min(fewest, len(r.Runs)), max(many, len(r.Runs))
+	}
+	span := func(from, to int) string {
+		if from == to {
+			return thousands(float64(to))
+		}
+		return thousands(float64(from)) + " to " + thousands(float64(to))
+	}
+	return fmt.Sprintf("entries: %s, runs: %s", span(least, most), span(fewest, many))
 }
 
 func brokerName(broker string) string {
@@ -175,10 +191,13 @@ func classic(results []*trial.Result) string {
 			rows = append(rows, slices.Concat([]string{"`" + r.Case.Rival + "`", form}, own, figures(r)))
 		}
 		header := slices.Concat([]string{"", "calls", "published: ns, sequential", "parallel", "allocations"}, figureNames)
-		fmt.Fprintf(&b, "%s:\n\n%s\n", brokerName(broker), table(header, rows))
+		fmt.Fprintf(&b, "%s (%s):\n\n%s\n", brokerName(broker), extent(found), table(header, rows))
 	}
 	return cmp.Or(b.String(), none)
 }
+
+// faultRate is that of the cases of faults.
+const faultRate = 50_000
 
 func faults(results []*trial.Result) string {
 	var b strings.Builder
@@ -190,11 +209,18 @@ func faults(results []*trial.Result) string {
 		{trial.Mute, "Connections are accepted and nothing is answered, from before the start"},
 	} {
 		var rows [][]string
-		for _, r := range byRival(where(results, func(c trial.Case) bool { return c.Kind == trial.Steady && c.Fault == fault.name })) {
+		var shortest, longest time.Duration
+		for _, r := range byRival(where(results, func(c trial.Case) bool {
+			return c.Kind == trial.Steady && c.Fault == fault.name && c.Rate == faultRate
+		})) {
 			if len(r.Runs) == 0 {
 				continue
 			}
 			run := r.Runs[0]
+			longest = max(longest, r.Case.Duration)
+			if shortest == 0 || r.Case.Duration < shortest {
+				shortest = r.Case.Duration
+			}
 			row := []string{"`" + r.Case.Rival + "`"}
 			if l := run.Latency; l == nil {
 				row = append(row, "", "", "", "", "", "", "", "")
@@ -203,12 +229,17 @@ func faults(results []*trial.Result) string {
 					duration(float64(l.Max)), duration(float64(l.Corrected.P50)), duration(float64(l.Corrected.P999)), thousands(float64(l.Stuck)))
 			}
 			row = append(row, thousands(float64(run.Logged)), share(r), thousands(float64(run.Count.Filed-min(run.Count.Filed, run.Count.Replayed))),
+				thousands(float64(run.Count.Failed+run.Count.Refused)),
 				mebibytes(float64(run.PeakResident)), duration(float64(run.Close)), remark(r))
 			rows = append(rows, row)
 		}
 		if len(rows) > 0 {
-			fmt.Fprintf(&b, "%s:\n\n%s\n", fault.title, table([]string{"", "p50", "p99", "p99.9", "p99.99", "longest", "p50 corrected",
-				"p99.9 corrected", "calls stuck", "calls", "delivered share", "on file", "peak resident", "Close", "remark"}, rows))
+			long := shortest.String()
+			if longest != shortest {
+				long += " to " + longest.String()
+			}
+			fmt.Fprintf(&b, "%s; %s:\n\n%s\n", fault.title, long, table([]string{"", "p50", "p99", "p99.9", "p99.99", "longest", "p50 corrected",
+				"p99.9 corrected", "calls stuck", "calls", "delivered share", "on file", "given up", "peak resident", "Close", "remark"}, rows))
 		}
 	}
 	return cmp.Or(b.String(), none)
@@ -289,6 +320,21 @@ func memory(results []*trial.Result) string {
 		fmt.Fprintf(&b, "Idle, five seconds after a few entries; the live heap is that of the whole program:\n\n%s\n",
 			table([]string{"", "live heap", "goroutines", "remark"}, rows))
 	}
+	rows = nil
+	for _, r := range byRival(where(results, func(c trial.Case) bool { return c.Kind == trial.Steady })) {
+		for _, run := range r.Runs {
+			for i, s := range run.Samples {
+				if i != 0 && i != len(run.Samples)/2 && i != len(run.Samples)-1 {
+					continue
+				}
+				rows = append(rows, []string{"`" + r.Case.Rival + "`", thousands(float64(r.Case.Rate)), s.At.Round(time.Second).String(),
+					mebibytes(float64(s.Resident)), thousands(float64(s.Live)/1024) + " KiB", thousands(float64(s.Goroutines))})
+			}
+		}
+	}
+	if len(rows) > 0 {
+		fmt.Fprintf(&b, "A long run:\n\n%s\n", table([]string{"", "entries a second", "after", "resident", "live heap", "goroutines"}, rows))
+	}
 	return cmp.Or(b.String(), none)
 }
 
@@ -301,7 +347,7 @@ func summary(results []*trial.Result) string {
 	})) {
 		row := append([]string{"`" + r.Case.Rival + "`"}, figures(r)[3:7]...)
 		outage := where(results, func(c trial.Case) bool {
-			return c.Kind == trial.Steady && c.Fault == trial.Stopped && c.Rival == r.Case.Rival && c.Rate == 50_000
+			return c.Kind == trial.Steady && c.Fault == trial.Stopped && c.Rival == r.Case.Rival && c.Rate == faultRate
 		})
 		longest, corrected := "", ""
 		if len(outage) > 0 && outage[0].Runs[0].Latency != nil {
@@ -309,6 +355,6 @@ func summary(results []*trial.Result) string {
 		}
 		rows = append(rows, append(row, longest, corrected))
 	}
-	return table([]string{"", "entries/s delivered", "delivered share", "CPU s a million", "peak resident", "longest call, broker stopped for 20 s",
+	return table([]string{"", "entries/s delivered", "delivered share", "CPU s a million", "peak resident", "longest call, broker stopped",
 		"p99.9 of what was due then"}, rows)
 }

@@ -23,9 +23,12 @@ const prefix = "zapkafka-"
 // late, as it should in a service.
 const fastReplay = "-fast-replay"
 
+// fallbackBytes is the cap of the fallback.
+const fallbackBytes = 20 << 30
+
 // sinks are this sink with every client of this build, as the README shows it:
 // all options at their defaults, a fallback in a directory. Its cap alone is
-// taken away, so that a long run at full speed loses nothing.
+// another, so that a minute at full speed loses nothing.
 func sinks() []Rival {
 	var all []Rival
 	for _, a := range append(adaptors.All(), adaptors.Adaptor{
@@ -85,7 +88,7 @@ func openOwn(a adaptors.Adaptor, s Setup, rate int) (Sink, error) {
 	o := &own{}
 	var fallback zapcore.WriteSyncer
 	if s.Disk == nil {
-		o.fallback, err = zapkafka.OpenFallback(s.Dir, &zapkafka.FallbackOptions{MaxBytes: -1})
+		o.fallback, err = zapkafka.OpenFallback(s.Dir, &zapkafka.FallbackOptions{MaxBytes: fallbackBytes})
 		fallback = o.fallback
 	} else {
 		// A writer around a Fallback takes the replay away: this is a plain file.
@@ -152,7 +155,8 @@ func (o *own) files() zapkafka.FallbackStats {
 
 func (o *own) Count() Count {
 	st, f := o.syncer.Stats(), o.files()
-	c := Count{Acked: st.Acked, Filed: st.FellBack.Total(), Replayed: f.Replayed, Failed: st.Lost.Total() + st.Shed, Refused: o.refused.Load()}
+	c := Count{Acked: st.Acked, Filed: st.FellBack.Total(), Replayed: f.Replayed, Refused: o.refused.Load()}
+	c.Failed = st.Lost.Total() + st.Shed - min(c.Refused, st.Lost.Total()+st.Shed) // Write has told of the others
 	if o.closed.Load() {
 		c.Sheet = sheet(st, f, o.fallback != nil)
 	}

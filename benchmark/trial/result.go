@@ -50,6 +50,14 @@ type Run struct {
 	Goroutines   int    // at the end of the load
 
 	Latency *load.Latency `json:",omitempty"` // Steady
+	Samples []Sample      `json:",omitempty"` // Steady, of a minute or more
+}
+
+// Sample is how the process was at a moment.
+type Sample struct {
+	At             time.Duration // since the load began
+	Resident, Live uint64        // bytes
+	Goroutines     int
 }
 
 // NsCall is the time for all calls by their number, in nanoseconds, as Go's

@@ -18,7 +18,7 @@ type Set struct {
 	Times int // runs of each
 }
 
-// sets by name. Full is all but short and ci.
+// sets by name. scripts/bench.sh full runs all but short and ci.
 var sets = map[string]func() Set{
 	"ci":      ciSet,
 	"short":   shortSet,
@@ -27,13 +27,6 @@ var sets = map[string]func() Set{
 	"faults":  faultSet,
 	"growth":  growthSet,
 	"memory":  memorySet,
-	"full": func() Set {
-		s := Set{Times: 3}
-		for _, part := range []Set{classicSet(), callSet(), faultSet(), growthSet(), memorySet()} {
-			s.Cases = append(s.Cases, part.Cases...)
-		}
-		return s
-	},
 }
 
 // SetNames are the names for Choose.
@@ -210,16 +203,20 @@ func growthSet() Set {
 	return s
 }
 
+// soakRate is that of the long run: with another than the faults' it has a name of
+// its own.
+const soakRate = 20_000
+
 // memorySet is what the sink holds when the broker is stopped and the program logs
-// as fast as it can, and when it logs nothing.
+// as fast as it can, when it logs nothing, and in a run of ten minutes.
 func memorySet() Set {
 	s := Set{Times: 1}
 	for _, size := range []int{50, 200, 1000} {
-		s.Cases = append(s.Cases, each(Case{Kind: Bound, Broker: Kafka, Fault: Stopped, Form: Line, Size: size, Duration: time.Minute,
-			Drain: time.Second}, ownNames...)...)
+		s.Cases = append(s.Cases, each(Case{Kind: Bound, Broker: Kafka, Fault: Stopped, Form: Line, Size: size, Duration: time.Minute}, ownNames...)...)
 	}
 	s.Cases = append(s.Cases, each(Case{Kind: Idle, Broker: Kafka, Duration: 5 * time.Second},
 		append([]string{"nothing", "franz-raw", "kafkago-async", "sarama-input", "shopify-input", "confluent"}, ownNames...)...)...)
+	s.Cases = append(s.Cases, each(Case{Kind: Steady, Broker: Kafka, Rate: soakRate, Duration: 10 * time.Minute}, "zapkafka-franz")...)
 	return s
 }
 

@@ -3,9 +3,9 @@
 // it is written to files, from which cmd/tables makes the tables and plots, and
 // printed in the form of Go's benchmarks, for benchstat.
 //
-//	go run ./cmd/bench -list -set full
+//	go run ./cmd/bench -list -set calls
 //	go run ./cmd/bench -set short -script ../scripts/kafka.sh
-//	go run ./cmd/bench -set full -run 'flood\.kafka' -times 5 -script ../scripts/kafka.sh
+//	go run ./cmd/bench -set calls -run 'flood\.kafka' -times 5 -script ../scripts/kafka.sh
 package main
 
 import (
