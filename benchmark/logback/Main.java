@@ -6,6 +6,7 @@ import ch.qos.logback.classic.joran.JoranConfigurator;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -52,6 +53,11 @@ public class Main {
         Logger logger = context.getLogger("bench");
         logger.info("connect"); // the first entry makes the producer and waits for metadata
 
+        Random random = new Random(3);
+        String[] orders = new String[1024];
+        for (int i = 0; i < orders.length; i++) {
+            orders[i] = String.format("%016x", random.nextLong());
+        }
         CountDownLatch done = new CountDownLatch(threads);
         long begin = System.nanoTime();
         for (int t = 0; t < threads; t++) {
@@ -59,7 +65,8 @@ public class Main {
             int mine = entries / threads + (t < entries % threads ? 1 : 0);
             new Thread(() -> {
                 for (int n = 0; n < mine; n++) {
-                    logger.info("order placed", kv("order", "7e3f9c1a"), kv("customer", worker), kv("number", n), kv("total", 129.9), kv("took", 0.0123456));
+                    logger.info("order placed", kv("order", orders[(worker + n) % orders.length]), kv("customer", 482113 + worker), kv("number", n),
+                            kv("total", n % 9973 / 100.0), kv("took", n % 7919 / 1e6));
                 }
                 done.countDown();
             }).start();

@@ -45,13 +45,13 @@ func Check(results []*Result) error {
 		what              string
 		figure            func(Run) float64
 	}{
-		{Line, alone, "buffered-file", 4, "time of a call", Run.NsCall},
+		{Line, alone, "buffered-file", 5, "time of a call", Run.NsCall},
 		{Line, sink, "lock-file", 1, "time of a call", Run.NsCall},
 		{Zap5, sink, "lock-file", 2, "time of a call", Run.NsCall},
 		{Line, sink, "franz-raw", 4, "CPU time", cpu},
 		{Zap5, sink, "lock-file", 3, "CPU time", cpu},
 	} {
-		ours, theirs := find(limit.form, limit.ours).Median(limit.figure), find(limit.form, limit.other).Median(limit.figure)
+		ours, theirs := least(find(limit.form, limit.ours), limit.figure), least(find(limit.form, limit.other), limit.figure)
 		if theirs == 0 || ours == 0 {
 			errs = append(errs, fmt.Errorf("%s, %s: nothing measured of %s or %s", limit.what, limit.form, limit.ours, limit.other))
 			continue
@@ -61,6 +61,18 @@ func Check(results []*Result) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// least is the least of a figure that the runs have: what else the machine does
+// only adds to it.
+func least(r *Result, figure func(Run) float64) float64 {
+	found := 0.0
+	for i, run := range r.Runs {
+		if v := figure(run); i == 0 || v < found {
+			found = v
+		}
+	}
+	return found
 }
 
 func allocs(r Run) float64 { return r.AllocsCall }

@@ -155,28 +155,18 @@ func (c *child) open() error {
 	return nil
 }
 
-// callFor returns a log call of the case's form.
+// callFor returns a log call of the case's form. No two entries that follow each
+// other are alike: some clients compress.
 func callFor(c Case, sink rivals.Sink) load.Call {
 	if c.Form == Line {
-		line := lineOf(c.Size)
-		return func(int, int) { _, _ = sink.Write(line) } // the rival counts its errors
+		lines := linesOf(c.Size)
+		return func(worker, seq int) { _, _ = sink.Write(lines[(worker+seq)%len(lines)]) } // the rival counts its errors
 	}
-	logger := rivals.Logger(sink)
+	logger, orders := rivals.Logger(sink), ordersOf(1<<10)
 	return func(worker, seq int) {
-		logger.Info("order placed", zap.String("order", "7e3f9c1a"), zap.Int("customer", worker), zap.Int("number", seq),
-			zap.Float64("total", 129.9), zap.Duration("took", 12345600*time.Nanosecond))
+		logger.Info("order placed", zap.String("order", orders[(worker+seq)%len(orders)]), zap.Int("customer", 482113+worker), zap.Int("number", seq),
+			zap.Float64("total", float64(seq%9973)/100), zap.Duration("took", time.Duration(seq%7919)*time.Microsecond))
 	}
-}
-
-// lineOf is an entry of so many bytes, its newline included. No two neighbours in
-// it are alike for long, so that compression has something to do.
-func lineOf(size int) []byte {
-	const some = `{"level":"info","logtime":"2026-01-02T03:04:05.678Z","caller":"orders/place.go:123","msg":"order placed","order":"7e3f9c1a","customer":482113,"items":3,"total":129.9,"currency":"EUR","duration":0.01234,"text":"`
-	line := make([]byte, 0, size)
-	for len(line) < size-3 {
-		line = append(line, some[len(line)*7/6%len(some)])
-	}
-	return append(line[:max(0, size-3)], "\"}\n"...)
 }
 
 // from notes how things are before the first call, and returns what the calls

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -147,6 +148,23 @@ func TestSets(t *testing.T) {
 	}
 	if _, err := Choose("short", "no such case", 1); err == nil {
 		t.Error("a set without cases was chosen")
+	}
+}
+
+// Entries have the size that is asked for, are one line, and differ.
+func TestLines(t *testing.T) {
+	for _, size := range []int{50, 200, 500_000} {
+		lines := linesOf(size)
+		seen := make(map[string]bool)
+		for _, line := range lines {
+			if len(line) != size || bytes.IndexByte(line, '\n') != size-1 {
+				t.Fatalf("%d bytes, newline at %d: want %d bytes and one newline at the end", len(line), bytes.IndexByte(line, '\n'), size)
+			}
+			seen[string(line)] = true
+		}
+		if len(seen) != len(lines) || len(lines) < 4 {
+			t.Errorf("%d of %d entries of %d bytes differ", len(seen), len(lines), size)
+		}
 	}
 }
 
