@@ -58,3 +58,10 @@ func TestSteadyRate(t *testing.T) {
 		t.Errorf("%+v, %d calls: want up to 500", l, s.Calls())
 	}
 }
+
+func TestSteadyFullSpeed(t *testing.T) {
+	l := StartSteady(2, 0, 100*time.Millisecond, func(int, int) {}).Wait(time.Minute)
+	if l.Stuck != 0 || l.Calls < 1000 || l.Corrected.P50 != l.P50 {
+		t.Errorf("%+v: want many calls, and nothing corrected", l)
+	}
+}

@@ -29,10 +29,20 @@ func Blocks(results []*trial.Result) (blocks, plots map[string]string) {
 		"memory": memory(results), "machines": machines(results), "set-ups": setUps(results), "summary": summary(results),
 	}
 	plots = make(map[string]string)
-	for name, plot := range plotsOf(results) {
-		if len(plot.bars) > 0 {
-			plots[name+".svg"] = plot.svg()
+	all := plotsOf(results)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if len(all[name].bars) == 0 {
+			continue
 		}
+		file := name + ".svg"
+		plots[file] = all[name].svg()
+		// From the page of this module, and from that of the repository.
+		for block, dir := range map[string]string{"plots": plotDir, "plots-above": "benchmark/" + plotDir} {
+			blocks[block] += fmt.Sprintf("![%s](%s/%s)\n", all[name].title, dir, file)
+		}
+	}
+	for _, block := range []string{"plots", "plots-above"} {
+		blocks[block] = cmp.Or(blocks[block], none)
 	}
 	return blocks, plots
 }

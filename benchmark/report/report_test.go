@@ -90,6 +90,7 @@ func TestBlocks(t *testing.T) {
 		{"memory", "| `sarama-input` | 20,000 | 10m0s | 41 MiB | 0 KiB | 9 |"},
 		{"summary", "| `sarama-input` | 500 | 0.5000 | 0.00 | 0 MiB | 17.50 s | 16.00 s |"},
 		{"machines", "2026-01-02, commit abc1234: 2 cores (some CPU)"},
+		{"plots-above", "](benchmark/plots/speed.svg)\n"},
 		{"machines", "Apache Kafka 4.3.1"},
 		{"set-ups", "- `published-kafkago`: the test."},
 	} {

@@ -201,17 +201,22 @@ const faultRate = 50_000
 
 func faults(results []*trial.Result) string {
 	var b strings.Builder
-	for _, fault := range []struct{ name, title string }{
-		{trial.Healthy, "The broker is well"},
-		{trial.Stopped, "The broker is stopped (SIGSTOP) for all of the load, and goes on after it"},
-		{trial.SlowDisk, "The same, and files take 4 MiB a second"},
-		{trial.Refused, "Nobody listens, from before the start"},
-		{trial.Mute, "Connections are accepted and nothing is answered, from before the start"},
+	for _, fault := range []struct {
+		name, title string
+		rate        int
+	}{
+		{trial.Healthy, "The broker is well", faultRate},
+		{trial.Stopped, "The broker is stopped (SIGSTOP) for all of the load, and goes on after it", faultRate},
+		{trial.SlowDisk, "The same, and files take 4 MiB a second", faultRate},
+		{trial.Refused, "Nobody listens, from before the start", faultRate},
+		{trial.Mute, "Connections are accepted and nothing is answered, from before the start", faultRate},
+		{trial.Healthy, "As fast as it goes, the broker is well", trial.FullSpeed},
+		{trial.Stopped, "As fast as it goes, the broker is stopped", trial.FullSpeed},
 	} {
 		var rows [][]string
 		var shortest, longest time.Duration
 		for _, r := range byRival(where(results, func(c trial.Case) bool {
-			return c.Kind == trial.Steady && c.Fault == fault.name && c.Rate == faultRate
+			return c.Kind == trial.Steady && c.Fault == fault.name && c.Rate == fault.rate
 		})) {
 			if len(r.Runs) == 0 {
 				continue

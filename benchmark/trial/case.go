@@ -52,12 +52,15 @@ type Case struct {
 	Procs                      int `json:",omitempty"` // GOMAXPROCS; 0: as the machine has it
 
 	Entries  int           `json:",omitempty"` // of a Flood
-	Rate     int           `json:",omitempty"` // entries a second of Steady
+	Rate     int           `json:",omitempty"` // entries a second of Steady; FullSpeed: as many as it goes
 	Duration time.Duration `json:",omitempty"` // of Steady, Bound, Idle
 	// Drain is the longest wait for what was logged to be delivered, and for calls
 	// that have not returned.
 	Drain time.Duration
 }
+
+// FullSpeed is a Rate.
+const FullSpeed = -1
 
 // Defaults of a case.
 const (
@@ -108,7 +111,10 @@ func (c Case) Name() string {
 	if c.Partitions != defaultPartitions {
 		parts = append(parts, fmt.Sprintf("p%d", c.Partitions))
 	}
-	if c.Rate > 0 && c.Rate != defaultRate {
+	switch {
+	case c.Rate == FullSpeed:
+		parts = append(parts, "full-speed")
+	case c.Rate > 0 && c.Rate != defaultRate:
 		parts = append(parts, fmt.Sprintf("r%d", c.Rate))
 	}
 	if c.Procs > 0 {

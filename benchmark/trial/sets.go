@@ -180,6 +180,16 @@ func faultSet() Set {
 			s.Cases = append(s.Cases, c)
 		}
 	}
+	// As fast as it goes, where what counts is what is lost; for less time, since the
+	// unbounded ones take a gigabyte in seconds.
+	for _, fault := range []string{Healthy, Stopped} {
+		c := Case{Kind: Steady, Broker: Kafka, Fault: fault, Rate: FullSpeed, Duration: 5 * time.Second}
+		for _, c := range each(c, names...) {
+			if c.Broker == Kafka || fault == Healthy {
+				s.Cases = append(s.Cases, c)
+			}
+		}
+	}
 	return s
 }
 
