@@ -135,9 +135,14 @@ func (l *librdkafka) produce(m *kafka.Message) error {
 
 func (l *librdkafka) Sync() error { return nil }
 
+// flushFor is the time-out of a Flush, in milliseconds. It may take all of it when
+// there is nothing left: a longer one would be in the time to the last
+// acknowledgement.
+const flushFor = 2
+
 // Drain is Flush, again and again: it takes a time-out, not a context.
 func (l *librdkafka) Drain(ctx context.Context) error {
-	for l.producer.Flush(100) > 0 {
+	for l.producer.Flush(flushFor) > 0 {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

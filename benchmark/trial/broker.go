@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -72,13 +73,16 @@ func (b *Broker) rest(want int64, quiet time.Duration) (int64, error) {
 	last, since := int64(-1), time.Now()
 	for {
 		n, err := b.Entries(ctx)
-		if err != nil || n < 0 || want > 0 && n >= want {
+		switch {
+		case err != nil && kerr.IsRetriable(err) && ctx.Err() == nil:
+			// The topic is new, or the broker has just gone on.
+			since = time.Now()
+		case err != nil || n < 0 || want > 0 && n >= want:
 			return n, err
-		}
-		if n != last {
+		case n != last:
 			last, since = n, time.Now()
 		}
-		if time.Since(since) >= quiet {
+		if err == nil && time.Since(since) >= quiet {
 			return n, nil
 		}
 		<-time.After(20 * time.Millisecond)
@@ -214,6 +218,11 @@ func OnKafka(brokers []string, partitions int) (*Broker, error) {
 		defer cancel()
 		_, _ = admin.DeleteTopic(ctx, name) // it is small, and Kafka has its retention
 		admin.Close()
+	}
+	// A new topic is not known at once.
+	if _, err := b.rest(0, 0); err != nil {
+		b.End()
+		return nil, fmt.Errorf("topic %s: %w", name, err)
 	}
 	return b, nil
 }
