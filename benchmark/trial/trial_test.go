@@ -58,7 +58,7 @@ func TestRun(t *testing.T) {
 		{"steady", Case{Kind: Steady, Rival: name, Broker: Discard, Rate: 2000, Duration: 300 * time.Millisecond}, 1},
 		{"full speed", Case{Kind: Steady, Rival: name, Broker: Discard, Rate: FullSpeed, Duration: 50 * time.Millisecond}, 1},
 		{"stopped", Case{Kind: Steady, Rival: name, Broker: Discard, Fault: Stopped, Rate: 2000, Duration: 300 * time.Millisecond}, 1},
-		{"slow disk", Case{Kind: Steady, Rival: "lock-file", Broker: None, Fault: SlowDisk, Rate: 2000, Duration: 300 * time.Millisecond}, 0},
+		{"slow disk", Case{Kind: Flood, Rival: "lock-file", Broker: None, Fault: SlowDisk, Form: Line, Entries: slowDisk / 4 / 200}, 0},
 		{"refused", Case{Kind: Steady, Rival: name, Broker: Kafka, Fault: Refused, Rate: 2000, Duration: 300 * time.Millisecond}, 0},
 		{"bound", Case{Kind: Bound, Rival: name, Broker: Discard, Form: Line, Size: 1000, Duration: 10 * time.Millisecond}, 1},
 		{"idle", Case{Kind: Idle, Rival: name, Broker: Discard, Duration: 10 * time.Millisecond}, 0},
@@ -85,6 +85,9 @@ func TestRun(t *testing.T) {
 				if test.c.Fault == Refused && run.Count.Filed != uint64(run.Logged) {
 					t.Errorf("%d of %d are on file", run.Count.Filed, run.Logged)
 				}
+			}
+			if test.c.Fault == SlowDisk && run.Calling < 200*time.Millisecond {
+				t.Errorf("a quarter of what the disk takes in a second took %v", run.Calling)
 			}
 			if test.c.Kind == Steady && (run.Latency == nil || run.Latency.Calls != int64(run.Logged) || run.Latency.Max == 0) {
 				t.Errorf("latency %+v of %d calls", run.Latency, run.Logged)
