@@ -66,6 +66,10 @@ cross-build: ## compile the root module for other systems
 root-deps: ## check that the root module needs zap alone
 	@scripts/root-deps.sh
 
+.PHONY: release-check
+release-check: ## release HEAD in a scratch clone, and go get and go install it from there
+	@scripts/release-check.sh
+
 .PHONY: cover
 cover: ## coverage of every module
 	@scripts/cover.sh

@@ -18,6 +18,19 @@ modules() {
 	)
 }
 
+# The directories at the top whose modules are for this repository alone and are
+# never tagged. Every other module is released.
+unreleased=' benchmark docs examples integration '
+
+# released_modules prints the directory of every module that is released, the
+# root (.) first.
+released_modules() {
+	local module
+	for module in $(modules); do
+		[[ $unreleased == *" ${module%%/*} "* ]] || printf '%s\n' "$module"
+	done
+}
+
 # Modules that are cgo through and through. All others build without.
 needs_cgo=' producer/confluent '
 
