@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -146,10 +145,10 @@ func (s *service) check(t *testing.T, k *harness.Kafka, begin, end time.Time, ou
 		t.Errorf("%d of %d records that were consumed again replaced their document, want %d", second.replaced, second.records, want)
 	}
 	s.ask(t, begin, end, 2)
-	harness.Note(t, fmt.Sprintf("%-8s  %d logged, outage of %v: %d fell back; topic: %d records, %d of them replayed, %d doubles; "+
+	t.Logf("%-8s  %d logged, outage of %v: %d fell back; topic: %d records, %d of them replayed, %d doubles; "+
 		"consumed twice, with %d more doubles: %d documents in the index, %s is a %s",
 		s.Name, numbered+repetitions, outage.Round(time.Millisecond), stats.FellBack.Total(),
-		first.records-withoutID, first.replayed, doubles, doubled, s.index.Count(t, all)-2*withoutID, s.Time, s.index.TypeOf(t, s.Time)))
+		first.records-withoutID, first.replayed, doubles, doubled, s.index.Count(t, all)-2*withoutID, s.Time, s.index.TypeOf(t, s.Time))
 }
 
 // double puts records with an id into the topic for a second time.
@@ -233,9 +232,4 @@ func (s *service) ask(t *testing.T, begin, end time.Time, loads int) {
 			t.Errorf("no entries in the %v from the start of the load, plus %v", slot, time.Duration(i)*slot)
 		}
 	}
-}
-
-func finish(code int) {
-	harness.Summary(os.Stdout)
-	os.Exit(code)
 }
