@@ -168,7 +168,7 @@ func TestEntriesArriveAsTheyAreExpected(t *testing.T) {
 				keys := append(slices.Collect(maps.Keys(want.always)), enc.Time, enc.Message, enc.Level, want.caller)
 				if levels[i] == zap.ErrorLevel {
 					keys = append(keys, want.stack)
-					if stack, _ := e[want.stack].(string); !strings.Contains(stack, t.Name()[:strings.Index(t.Name(), "/")]) {
+					if stack, _ := e[want.stack].(string); !strings.Contains(stack, "TestEntriesArrive") {
 						t.Errorf("the stack %q does not name the test", stack)
 					}
 				}
