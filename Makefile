@@ -106,6 +106,10 @@ chaos: ## faults under load, on Kafkas started here; long; CHAOS_SCENARIO=regexp
 chaos-short: ## the same in short form, some minutes
 	@scripts/chaos.sh short $(TESTFLAGS)
 
+.PHONY: pipeline
+pipeline: ## from a log call to a search engine, Kafka and OpenSearch started here; a minute or two
+	@scripts/pipeline.sh $(TESTFLAGS)
+
 .PHONY: kafka-start
 kafka-start: ## start a real Kafka without Docker; needs a JDK and Maven
 	@scripts/kafka.sh start

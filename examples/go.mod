@@ -12,6 +12,7 @@ require (
 	github.com/zapkafka/zapkafka/producer/franz v0.0.0
 	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.28.0
+	go.uber.org/zap/exp v0.3.0
 )
 
 require (

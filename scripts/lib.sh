@@ -12,7 +12,7 @@ modules() {
 			git ls-files --cached --others --exclude-standard -- go.mod '*/go.mod'
 		else
 			find . -name go.mod | sed 's|^\./||'
-		fi | grep -vE '(^|/)(testdata|vendor|\.kafka)/' | while read -r file; do
+		fi | grep -vE '(^|/)(testdata|vendor|\.kafka|\.opensearch)/' | while read -r file; do
 			[[ ! -f $file ]] || dirname "$file"
 		done | sort -u
 	)
