@@ -112,8 +112,9 @@ type queue struct {
 	silent        bool
 	silentAnswers uint64
 
-	health health
-	replay replayShare
+	health   health
+	replay   replayShare
+	measures measures
 }
 
 // settledWait is someone who waits until every entry up to a number has its
@@ -422,6 +423,7 @@ func (q *queue) dropSpareLocked() {
 func (q *queue) sealLocked() {
 	c := q.open
 	q.open = nil
+	q.measures.acceptedBytes += uint64(c.used)
 	c.state = chunkWaiting
 	q.waiting = append(q.waiting, c)
 	q.order = append(q.order, c)
@@ -498,6 +500,7 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 	}
 	q.accepted++
 	c.first = q.accepted
+	q.measures.acceptedBytes += uint64(c.bytesOf(1))
 	c.state = chunkWaiting
 	q.order = append(q.order, c)
 	if c.oversize > 0 {
@@ -742,7 +745,10 @@ func (q *queue) chunkSettledLocked(c *chunk) {
 }
 
 func (q *queue) chunkSettled(c *chunk) {
+	now := time.Now()
+	inKafka, bytes, fellBackBytes := c.delivered()
 	q.mu.Lock()
+	q.noteDeliveredLocked(c, now, inKafka, bytes, fellBackBytes)
 	q.chunkSettledLocked(c)
 	q.mu.Unlock()
 }
@@ -761,6 +767,7 @@ func (q *queue) chunkReleased(c *chunk) {
 
 // recordsFailed puts c on the fallback writer's list.
 func (q *queue) recordsFailed(c *chunk) {
+	c.mixed.Store(true)
 	if !c.listed.CompareAndSwap(false, true) {
 		return
 	}
