@@ -66,34 +66,47 @@ func TestStatsOfTheOpenChunk(t *testing.T) {
 // entry's bytes are where the entry is.
 func TestBytesOfABatchThatIsDivided(t *testing.T) {
 	t.Parallel()
-	p := &fakeProducer{}
-	p.handle = func(ctx context.Context, records []*Record) {
-		for _, r := range records {
-			switch r.Value[0] {
-			case 'a':
-				r.Done(nil)
-			case 'f':
-				r.Done(errors.New("no"))
-			default:
-				p.hold(ctx, []*Record{r})
+	const acked, failed, held = "a\n", "fff\n", "held until the end of Sync\n"
+	for name, lines := range map[string][]string{
+		"some fail":         {acked, failed},
+		"some are given up": {acked, held},
+		"both":              {acked, failed, held},
+	} {
+		lines := lines
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &fakeProducer{}
+			p.handle = func(ctx context.Context, records []*Record) {
+				for _, r := range records {
+					switch r.Value[0] {
+					case acked[0]:
+						r.Done(nil)
+					case failed[0]:
+						r.Done(errors.New("no"))
+					default:
+						p.hold(ctx, []*Record{r})
+					}
+				}
 			}
-		}
-	}
-	s := newTestSyncer(t, p, &memoryFile{}, &Options{Linger: 20 * time.Millisecond, SyncTimeout: 2 * time.Second})
-	for i := 0; i < 10; i++ {
-		mustWrite(t, s, "a\n")
-		mustWrite(t, s, "fff\n")
-		mustWrite(t, s, "held until the end of Sync\n")
-	}
-	if err := s.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	st := s.Stats()
-	if st.AcceptedBytes != 10*(2+4+27) || st.AckedBytes != 10*2 || st.FellBackBytes != 10*(4+27) {
-		t.Errorf("bytes %d, %d, %d", st.AcceptedBytes, st.AckedBytes, st.FellBackBytes)
-	}
-	if h := st.DeliveryLatency; h.Count != 10 {
-		t.Errorf("%d latencies, want those of the 10 acknowledged", h.Count)
+			s := newTestSyncer(t, p, &memoryFile{}, &Options{Linger: 20 * time.Millisecond})
+			total := 0
+			for i := 0; i < 10; i++ {
+				for _, l := range lines {
+					mustWrite(t, s, l)
+					total += len(l)
+				}
+			}
+			if err := s.Sync(); err != nil {
+				t.Fatal(err)
+			}
+			st := s.Stats()
+			if st.AcceptedBytes != uint64(total) || st.AckedBytes != 10*uint64(len(acked)) || st.FellBackBytes != st.AcceptedBytes-st.AckedBytes {
+				t.Errorf("bytes %d, %d, %d", st.AcceptedBytes, st.AckedBytes, st.FellBackBytes)
+			}
+			if h := st.DeliveryLatency; h.Count != 10 {
+				t.Errorf("%d latencies, want those of the 10 acknowledged", h.Count)
+			}
+		})
 	}
 }
 
