@@ -91,7 +91,7 @@ func TestPublish(t *testing.T) {
 func TestPublishTwice(t *testing.T) {
 	t.Parallel()
 	s := newSyncer(t, zapcore.AddSync(io.Discard))
-	name, others := newName(t), newName(t)
+	others := newName(t)
 	stdexpvar.NewInt(others).Set(7)
 	if err := expvar.Publish(others, s); err == nil || !strings.Contains(err.Error(), strconv.Quote(others)) {
 		t.Errorf("the name of somebody else's variable: %v", err)
@@ -99,20 +99,26 @@ func TestPublishTwice(t *testing.T) {
 	if v := stdexpvar.Get(others).String(); v != "7" {
 		t.Errorf("that variable is %s now", v)
 	}
-	var ok atomic.Int32
-	var wg sync.WaitGroup
-	for i := 0; i < 8; i++ {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			if expvar.Publish(name, s) == nil {
-				ok.Add(1)
-			}
-		}()
-	}
-	wg.Wait()
-	if ok.Load() != 1 {
-		t.Errorf("%d of 8 have published the same name, want 1", ok.Load())
+	for round := 0; round < 50; round++ {
+		name := newName(t)
+		var ok atomic.Int32
+		var wg sync.WaitGroup
+		start := make(chan struct{})
+		for i := 0; i < 4; i++ {
+			wg.Add(1)
+			go func(name string) {
+				defer wg.Done()
+				<-start
+				if expvar.Publish(name, s) == nil {
+					ok.Add(1)
+				}
+			}(name)
+		}
+		close(start)
+		wg.Wait()
+		if ok.Load() != 1 {
+			t.Fatalf("%d of 4 have published the same name, want 1", ok.Load())
+		}
 	}
 }
 
