@@ -231,7 +231,7 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 	// same, and so does the most that the rejected file gets of one.
 	q.stuckMost = q.limit / stuckPart
 	least := largest
-	if most := int64(maxRejectBytes) + chunkSize; q.largest > most {
+	if most := int64(maxRejectBytes) + 1 + 4 + chunkSize; q.largest > most {
 		least = most
 	}
 	if most := q.largest - least; most < q.stuckMost {
