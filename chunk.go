@@ -80,6 +80,10 @@ type chunk struct {
 	// written, count one each. Used from chunkClient on.
 	counts atomic.Uint64
 
+	handedBytes uint64 // of its records' entries; set before the state becomes chunkClient
+	// mixed is set before the first record takes another way than to be acknowledged.
+	mixed atomic.Bool
+
 	// listed is set while the chunk stands in queue.failed.
 	listed atomic.Bool
 	// lastErr is an error of one of its records, for the report.

@@ -268,6 +268,12 @@ func newTestSyncer(t testing.TB, p Producer, f *memoryFile, o *Options) *KafkaSy
 
 func checkBalance(t testing.TB, st Stats) {
 	t.Helper()
+	if bytes := st.AckedBytes + st.FellBackBytes; st.Shed+st.Lost.Total() == 0 && bytes != st.AcceptedBytes || bytes > st.AcceptedBytes {
+		t.Errorf("the bytes do not balance: accepted %d, acked %d and fell back %d: %+v", st.AcceptedBytes, st.AckedBytes, st.FellBackBytes, st)
+	}
+	if n := st.DeliveryLatency.Count; n != st.Acked {
+		t.Errorf("%d entries in the histogram of latencies, and %d acknowledged", n, st.Acked)
+	}
 	if sum := st.Acked + st.FellBack.Total() + st.Shed + st.Lost.Total(); sum != st.Accepted || st.PendingEntries != 0 {
 		t.Errorf("the balance sheet does not balance: accepted %d, outcomes %d, pending %d: %+v", st.Accepted, sum, st.PendingEntries, st)
 	}

@@ -23,6 +23,9 @@ const (
 	FallbackOnly
 )
 
+// MarshalText returns what String returns, for JSON and the like. It never fails.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // String returns "healthy", "degraded" or "fallback only".
 func (s State) String() string {
 	switch s {
@@ -157,6 +160,7 @@ func (q *queue) assessLocked(now time.Time) time.Duration {
 	if h.ended {
 		return never
 	}
+	q.noteAnswersLocked(now)
 	underway := q.underwayLocked() > 0
 	if n := q.troublesLocked(); n != h.troubles {
 		h.troubles, h.troubled = n, now

@@ -105,6 +105,7 @@ func (c *chunk) recordDone(r *Record, err error) {
 // giveUp makes the fallback the owner of every undecided record and leaves the
 // client's hold as it is. Called by the fallback writer alone.
 func (c *chunk) giveUp(why reason) {
+	c.mixed.Store(true)
 	for i := range c.records {
 		r := &c.records[i]
 		s := r.state.Load()

@@ -115,8 +115,9 @@ type queue struct {
 	silent        bool
 	silentAnswers uint64
 
-	health health
-	replay replayShare
+	health   health
+	replay   replayShare
+	measures measures
 }
 
 // settledWait is someone who waits until every entry up to a number has its
@@ -425,6 +426,7 @@ func (q *queue) dropSpareLocked() {
 func (q *queue) sealLocked() {
 	c := q.open
 	q.open = nil
+	q.measures.acceptedBytes += uint64(c.used)
 	c.state = chunkWaiting
 	q.waiting = append(q.waiting, c)
 	q.order = append(q.order, c)
@@ -501,6 +503,7 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 	}
 	q.accepted++
 	c.first = q.accepted
+	q.measures.acceptedBytes += uint64(c.bytesOf(1))
 	c.state = chunkWaiting
 	q.order = append(q.order, c)
 	if c.oversize > 0 {
@@ -745,7 +748,10 @@ func (q *queue) chunkSettledLocked(c *chunk) {
 }
 
 func (q *queue) chunkSettled(c *chunk) {
+	now := time.Now()
+	inKafka, bytes, fellBackBytes := c.delivered()
 	q.mu.Lock()
+	q.noteDeliveredLocked(c, now, inKafka, bytes, fellBackBytes)
 	q.chunkSettledLocked(c)
 	q.mu.Unlock()
 }
@@ -764,6 +770,7 @@ func (q *queue) chunkReleased(c *chunk) {
 
 // recordsFailed puts c on the fallback writer's list.
 func (q *queue) recordsFailed(c *chunk) {
+	c.mixed.Store(true)
 	if !c.listed.CompareAndSwap(false, true) {
 		return
 	}

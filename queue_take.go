@@ -141,6 +141,7 @@ func (c *chunk) makeRecords(topic string) {
 func (q *queue) publish(c *chunk) {
 	q.mu.Lock()
 	c.state = chunkClient
+	q.handedOverLocked(c)
 	q.mu.Unlock()
 	wake(q.wakeWriter)
 }
@@ -289,6 +290,7 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 	}
 	left := c.entries() - c.from - n
 	q.counters.fellBack[why].Add(uint64(n))
+	q.measures.fellBackBytes += uint64(c.bytesOf(c.from+n) - c.bytesOf(c.from))
 	if left > 0 && (why == reasonQueueFull || why == reasonSync || why == reasonOutage) {
 		if why == reasonSync {
 			q.cancelSyncLocked()
@@ -507,6 +509,7 @@ func (q *queue) abandon() uint64 {
 // abandonRecords counts every record of c without an outcome as lost.
 func (c *chunk) abandonRecords() uint64 {
 	n := uint64(0)
+	c.mixed.Store(true)
 	// The memory stays until we are through: a Done may come in between, and be
 	// the last.
 	c.counts.Add(1)

@@ -208,7 +208,11 @@ func receiveUntil(closed <-chan error, end time.Time) error {
 // The write itself runs on a goroutine, because a disk that hangs must not keep
 // the caller. There is never more than one such goroutine: it has the turn.
 func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
-	id := s.q.acceptClosed()
+	value := line
+	if n := len(line); n > 0 && line[n-1] == '\n' {
+		value = line[:n-1]
+	}
+	id := s.q.acceptClosed(len(value) + 1)
 	wait := s.o.MaxWait
 	if wait <= 0 {
 		wait = defaultMaxWait
@@ -219,10 +223,6 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 	}
 	if !s.takeTurn(end) {
 		return 0, s.lostAfterShutdown(line, lostFallbackStuck, errFallbackStuck)
-	}
-	value := line
-	if n := len(line); n > 0 && line[n-1] == '\n' {
-		value = line[:n-1]
 	}
 	oversize := len(value) > s.o.MaxEntryBytes
 	text, cut := s.lineFor(m, value, oversize, id)
@@ -260,7 +260,7 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 		if oversize {
 			why = reasonTooLarge
 		}
-		s.q.counters.fellBack[why].Add(1)
+		s.q.fellBackClosed(why, len(value)+1)
 		return len(line), nil
 	case <-timer.C:
 		s.stuck.Store(true)
@@ -342,11 +342,20 @@ func (s *KafkaSyncer) lostAfterShutdown(line []byte, why lostReason, err error) 
 	return fmt.Errorf("%w, and the fallback failed: %w", ErrClosed, err)
 }
 
-// acceptClosed counts an entry that came after the queue was closed, and returns
-// its id.
-func (q *queue) acceptClosed() spool.ID {
+// acceptClosed counts an entry, of so many bytes, that came after the queue was
+// closed, and returns its id.
+func (q *queue) acceptClosed(bytes int) spool.ID {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.accepted++
+	q.measures.acceptedBytes += uint64(bytes)
 	return spool.ID{Instance: q.instance, Sequence: q.accepted}
+}
+
+// fellBackClosed counts such an entry that is on file.
+func (q *queue) fellBackClosed(why reason, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.counters.fellBack[why].Add(1)
+	q.measures.fellBackBytes += uint64(bytes)
 }

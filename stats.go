@@ -1,5 +1,7 @@
 package zapkafka
 
+import "time"
+
 // Stats is the balance sheet of a [KafkaSyncer] since its start. Every entry
 // that was accepted has exactly one outcome:
 //
@@ -44,6 +46,67 @@ type Stats struct {
 	// Cut is how many entries in the rejected file are not whole: there was no
 	// room for all of them (see Options.MaxEntryBytes).
 	Cut uint64
+
+	// Levels has the entries by level.
+	Levels LevelStats
+
+	// AcceptedBytes is the length of the entries that got a place in the queue, in
+	// bytes: as they were encoded, with a newline each. Those of Lost.NoRoom got
+	// none.
+	AcceptedBytes uint64
+	// AckedBytes and FellBackBytes are the parts of AcceptedBytes that Kafka has
+	// acknowledged and that are on file. What was with the producer is added here
+	// when all of its batch has an outcome.
+	AckedBytes, FellBackBytes uint64
+
+	// InFlightEntries is how many of PendingEntries are with the producer.
+	InFlightEntries uint64
+	// InFlightBytes is the part of PendingBytes that what the producer has not let
+	// go of takes, the replay's apart.
+	InFlightBytes int64
+	// BufferBytes is the bound of PendingBytes: Options.BufferBytes, or its default.
+	BufferBytes int64
+	// OldestPending is when the oldest entry without an outcome was logged, give or
+	// take what is between it and the first of its batch; zero if PendingEntries is
+	// 0.
+	OldestPending time.Time
+	// LastDelivery is when Kafka last acknowledged something, a replayed entry
+	// included; zero before the first time. It is looked at by the batch, so it may be
+	// a moment late.
+	LastDelivery time.Time
+
+	// State is how entries get to Kafka at the moment, and StateSince when that
+	// began: what [KafkaSyncer.State] returns.
+	State      State
+	StateSince time.Time
+
+	// BatchEntries counts the batches handed to the producer by how many entries
+	// they had. The client divides them further, by topic and partition.
+	BatchEntries Histogram
+	// DeliveryLatency counts the entries of Acked by the time from Write to the
+	// acknowledgement, in seconds, as that of the slowest in their batch: the time is
+	// taken once a batch, from its first entry to the moment in which the last has
+	// an outcome.
+	DeliveryLatency Histogram
+}
+
+// Histogram is how many observations were how large.
+type Histogram struct {
+	// Count is how many observations there were, and Sum what they add up to.
+	Count uint64
+	Sum   float64
+	// Buckets has the upper bounds in ascending order; they never change. What is
+	// over the last one is in Count alone.
+	Buckets [12]Bucket
+}
+
+// Bucket is one of the ranges of a [Histogram].
+type Bucket struct {
+	// UpTo is the upper bound, inclusive.
+	UpTo float64
+	// Count is how many observations were at most UpTo, those of the buckets before
+	// it included.
+	Count uint64
 }
 
 // FellBack counts entries that were written to the fallback, by reason.
@@ -98,8 +161,9 @@ func (s *KafkaSyncer) Stats() Stats { return s.q.stats() }
 func (q *queue) stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	c := &q.counters
-	return Stats{
+	q.noteAnswersLocked(time.Now())
+	c, m := &q.counters, &q.measures
+	st := Stats{
 		Accepted: q.accepted,
 		Acked:    c.acked.Load(),
 		FellBack: FellBack{
@@ -125,5 +189,21 @@ func (q *queue) stats() Stats {
 		LateFailed:        c.lateFailed.Load(),
 		RepeatedReports:   c.repeated.Load(),
 		Cut:               c.cut.Load(),
+		AcceptedBytes:     m.acceptedBytes,
+		AckedBytes:        m.ackedBytes,
+		FellBackBytes:     m.fellBackBytes,
+		BufferBytes:       q.limit,
+		OldestPending:     q.oldestPendingLocked(),
+		LastDelivery:      m.answered,
+		State:             q.health.state,
+		StateSince:        q.health.since,
+		BatchEntries:      m.batches.export(&batchBounds),
+		DeliveryLatency:   m.latency.export(&latencyBounds),
 	}
+	if q.open != nil {
+		st.AcceptedBytes += uint64(q.open.used)
+	}
+	st.InFlightEntries, st.InFlightBytes = q.inFlightLocked()
+	st.Levels = stubLevels(&st)
+	return st
 }
