@@ -41,7 +41,7 @@ func main() {
 	flag.StringVar(&s.brokers, "brokers", "localhost:9092", "brokers, host:port, with commas between them")
 	flag.StringVar(&s.topic, "topic", "test", "topic; it must exist")
 	flag.StringVar(&s.fallback, "fallback", filepath.Join(os.TempDir(), "pipeline-fallback"), "directory for what Kafka does not take")
-	flag.StringVar(&s.http, "http", "localhost:8080", "address of /healthz and /log/level")
+	flag.StringVar(&s.http, "http", "localhost:8080", "address of /healthz, /log/level and /metrics")
 	flag.IntVar(&s.rate, "rate", 20, "requests handled in a second, at most 1000")
 	flag.StringVar(&s.check, "check", "", "ask this URL for 200 OK and end: the health check of an image without a shell")
 	flag.Parse()
@@ -85,7 +85,11 @@ func run(ctx context.Context, s settings) (err error) {
 	}
 	logger := zapkafka.New(syncer, zap.InfoLevel)
 
-	server := &http.Server{Handler: handler(logger, syncer, fallback), ReadHeaderTimeout: 5 * time.Second}
+	pages, err := handler(logger, syncer, fallback)
+	if err != nil {
+		return errors.Join(err, syncer.Close())
+	}
+	server := &http.Server{Handler: pages, ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	fmt.Println("listening on", listener.Addr())

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ func TestService(t *testing.T) {
 	}()
 
 	health := struct {
-		Log   string
+		State string
 		Acked uint64
 		Lost  *uint64
 	}{}
@@ -51,12 +52,15 @@ func TestService(t *testing.T) {
 			t.Fatalf("no entries were acknowledged: %+v", health)
 		}
 	}
-	if health.Log != "healthy" || health.Lost == nil || *health.Lost != 0 {
+	if health.State != "healthy" || health.Lost == nil || *health.Lost != 0 {
 		t.Errorf("the service says %+v, want healthy and nothing lost", health)
 	}
 	var level struct{ Level string }
 	if get(t, "http://"+address+"/log/level", &level); level.Level != "info" {
 		t.Errorf("the level is %q, want info", level.Level)
+	}
+	if text := string(page(t, "http://"+address+"/metrics")); !strings.Contains(text, `zapkafka_entries_total{`) {
+		t.Errorf("there is no zapkafka_entries_total in the metrics:\n%s", text)
 	}
 	if err := check(ctx, "http://"+address+"/none"); err == nil {
 		t.Error("a page that is not there is healthy")
@@ -84,7 +88,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func get(t *testing.T, url string, answer any) {
+func page(t *testing.T, url string) []byte {
 	t.Helper()
 	response, err := http.Get(url)
 	if err != nil {
@@ -92,10 +96,15 @@ func get(t *testing.T, url string, answer any) {
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	if err == nil {
-		err = json.Unmarshal(text, answer)
-	}
 	if err != nil {
-		t.Fatalf("%s: %v in %s", url, err, text)
+		t.Fatal(err)
+	}
+	return text
+}
+
+func get(t *testing.T, url string, answer any) {
+	t.Helper()
+	if text := page(t, url); json.Unmarshal(text, answer) != nil {
+		t.Fatalf("%s: no JSON: %s", url, text)
 	}
 }
