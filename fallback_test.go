@@ -287,7 +287,6 @@ func TestFallbackTopic(t *testing.T) {
 }
 
 func TestFallbackEntryTooLarge(t *testing.T) {
-	t.Parallel()
 	f := mustOpenFallback(t, t.TempDir(), nil)
 	huge := make([]byte, spool.MaxBatchBytes/4) // NULs: six bytes each in an envelope
 	if n, err := f.Write(huge); n != 0 || err == nil || !strings.Contains(err.Error(), "the most is") {

@@ -79,7 +79,6 @@ func TestRefusedEntriesGoToTheFallback(t *testing.T) {
 }
 
 func TestDeadline(t *testing.T) {
-	t.Parallel()
 	p := &fakeProducer{}
 	p.handle = p.hold
 	f := &memoryFile{}

@@ -107,7 +107,6 @@ func TestLastResortIsToldOfAllThatIsLost(t *testing.T) {
 // A write that hangs at the end of Shutdown takes its entries with it, and those
 // that wait for the same disk.
 func TestLastResortAfterAWriteThatHangs(t *testing.T) {
-	t.Parallel()
 	goOn := make(chan struct{})
 	f := &memoryFile{write: func(p []byte) (int, error) { <-goOn; return len(p), nil }}
 	var writers []<-chan struct{}

@@ -197,7 +197,6 @@ func TestRejectedEntriesDoNotEndTheBackOff(t *testing.T) {
 }
 
 func TestNothingIsKeptAfterShutdown(t *testing.T) {
-	t.Parallel()
 	p := &fakeProducer{}
 	p.handle = p.hold
 	s := newTestSyncer(t, p, &memoryFile{}, &Options{CloseTimeout: 2 * time.Second})

@@ -72,7 +72,6 @@ func (p *storesSilently) Produce(ctx context.Context, records []*Record) {
 // What Kafka has stored and not acknowledged comes again from the file, in a later
 // process, with the same id; without IDHeader there.
 func TestIDs(t *testing.T) {
-	t.Parallel()
 	dir, silent := t.TempDir(), &storesSilently{}
 	silent.goDown()
 	s, f := newReplaySyncer(t, silent, dir, nil, &Options{
@@ -151,7 +150,6 @@ func TestIDsAreUnique(t *testing.T) {
 
 // Who did not ask for ids gets none, in Kafka or on file.
 func TestNoIDs(t *testing.T) {
-	t.Parallel()
 	dir, p := t.TempDir(), &topicDouble{}
 	s, f := newReplaySyncer(t, p, dir, nil, &Options{Replay: ReplayOptions{Rate: -1}})
 	mustWrite(t, s, "live\n")
@@ -183,7 +181,6 @@ func TestNoIDs(t *testing.T) {
 
 // An index that is gone takes the ids of plain lines with it, and no more.
 func TestIDsWithoutAnIndex(t *testing.T) {
-	t.Parallel()
 	dir, p := t.TempDir(), &topicDouble{}
 	s, f := newReplaySyncer(t, p, dir, nil, &Options{IDHeader: true, Replay: ReplayOptions{Rate: -1}})
 	p.goDown()

@@ -237,7 +237,6 @@ func filesLeft(t testing.TB, dir string) []string {
 // After an outage everything ends up acknowledged by itself, each entry once, and
 // the directory is empty.
 func TestAfterAnOutageAllIsInKafka(t *testing.T) {
-	t.Parallel()
 	p := &topicDouble{overhead: Overhead{RecordBytes: 320, ValuePercent: 100}}
 	dir := t.TempDir()
 	s, f := newReplaySyncer(t, p, dir, nil, &Options{
@@ -341,7 +340,6 @@ func TestReplayStampsNow(t *testing.T) {
 // Key, headers and topic of an entry are those of its replayed record; a topic
 // that the plain lines of another process mean is kept too.
 func TestReplayKeepsMeta(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	leaveOther := mustOpenFallback(t, dir, nil)
 	leaveOther.claimTopic("elsewhere")
@@ -606,7 +604,6 @@ func TestReplayAfterACrash(t *testing.T) {
 // Entries of one partition that is sick stay on file and do not hold up those
 // behind them; nothing is appended again.
 func TestFailedReplayStaysOnFile(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	const n = 6000
 	leave(t, dir, numbered(n)...)
@@ -715,7 +712,6 @@ func TestLiveTrafficGoesFirst(t *testing.T) {
 
 // Replay is as fast as its rate, and no faster.
 func TestReplayRate(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	const n, rate = 3000, 5000
 	leave(t, dir, numbered(n)...)
@@ -839,7 +835,6 @@ func TestShutdownEndsCounting(t *testing.T) {
 }
 
 func TestShutdownWithReplayAtAProducerThatHangs(t *testing.T) {
-	t.Parallel()
 	for _, p := range []*badProducer{{produce: true}, {close: true}} {
 		p.release = make(chan struct{})
 		t.Run(fmt.Sprintf("produce=%v,close=%v", p.produce, p.close), func(t *testing.T) {

@@ -56,7 +56,6 @@ func TestShutdownDelivers(t *testing.T) {
 }
 
 func TestShutdownWithSilentKafkaPutsAllOnFile(t *testing.T) {
-	t.Parallel()
 	for _, limit := range []time.Duration{2 * time.Second, 100 * time.Millisecond, 0} {
 		t.Run(limit.String(), func(t *testing.T) {
 			p := &fakeProducer{}
@@ -178,7 +177,6 @@ func TestShutdownWithADiskThatHangsCountsOversizeEntriesOnce(t *testing.T) {
 // Without a deadline the disk has a second after DeliveryTimeout, then Shutdown
 // ends with it or without.
 func TestShutdownWithoutADeadlineEnds(t *testing.T) {
-	t.Parallel()
 	p := &fakeProducer{}
 	p.handle = p.hold
 	f := newStall()
@@ -384,7 +382,6 @@ func (p *badProducer) Close(ctx context.Context) error {
 }
 
 func TestShutdownWithAProducerThatHangs(t *testing.T) {
-	t.Parallel()
 	for _, p := range []*badProducer{{produce: true}, {close: true}} {
 		p.release = make(chan struct{})
 		t.Run(fmt.Sprintf("produce=%v,close=%v", p.produce, p.close), func(t *testing.T) {

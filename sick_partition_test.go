@@ -325,7 +325,11 @@ func TestSickPartitionAndSync(t *testing.T) {
 	load(t, s, 60_000, 10_000, 0, nothing)
 	close(stop)
 	syncs.Wait()
-	if st := s.Stats(); st.Acked < 60_000*11/12*3/4 {
+	least := uint64(60_000 * 11 / 12 * 3 / 4)
+	if raceEnabled {
+		least /= 4 // a Sync does not wait longer because the machine is busy
+	}
+	if st := s.Stats(); st.Acked < least {
 		t.Errorf("%d of 60,000 acknowledged: %+v", st.Acked, st.FellBack)
 	}
 }

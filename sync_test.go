@@ -128,7 +128,7 @@ func TestSyncTriesAFallbackThatFailedBefore(t *testing.T) {
 		}
 		return len(b), nil
 	}}
-	s := newTestSyncer(t, p, f, &Options{SyncTimeout: 200 * time.Millisecond})
+	s := newTestSyncer(t, p, f, &Options{SyncTimeout: time.Second})
 	mustWrite(t, s, "x\n")
 	eventually(t, "one to be lost", func() bool { return s.Stats().Lost.FallbackFailed == 1 })
 	bad.Store(false)

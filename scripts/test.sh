@@ -26,7 +26,7 @@ logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 failed=()
 # Many tests wait: more of them at once than there are cores.
-at_once=(-parallel 6)
+at_once=(-parallel 4)
 
 # go_test MODULE FLAGS... tests a module, and says with which flags.
 go_test() {
