@@ -95,6 +95,18 @@ func (p *Producer) Drop(drop bool) {
 	p.drop = drop
 }
 
+// answerAll ends Hold, Delay and Drop, and reports what was held or delayed before
+// it returns.
+func (p *Producer) answerAll() {
+	p.mu.Lock()
+	p.hold, p.delay, p.drop = false, 0, false
+	for _, c := range p.calls {
+		c.due = time.Time{}
+	}
+	p.mu.Unlock()
+	p.advance()
+}
+
 // Records returns all records that were acknowledged, in their order; the
 // partition is always 0. The slice and what it points to belong to the caller.
 func (p *Producer) Records() []Message {
@@ -105,6 +117,22 @@ func (p *Producer) Records() []Message {
 		all[i] = copyMessage(m)
 	}
 	return all
+}
+
+// Entries returns what Records does, decoded.
+func (p *Producer) Entries() Entries {
+	var all Entries
+	for _, m := range p.Records() {
+		all = append(all, newEntry(m))
+	}
+	return all
+}
+
+// count is how many records were acknowledged.
+func (p *Producer) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.acked)
 }
 
 func copyMessage(m Message) Message {
