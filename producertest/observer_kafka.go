@@ -12,13 +12,13 @@ var (
 	errKafkaRefuses = fmt.Errorf("producertest: Kafka refuses the record: %w", zapkafka.ErrRejected)
 )
 
-// KafkaDown makes each record fail at once, until KafkaUp: entries go to the
-// fallback within some milliseconds. (A real client tries until DeliveryTimeout.
-// [Observer.KafkaMute] is how to have a test wait for that.) The state is
-// FallbackOnly when it has been so for OutageAfter, and Degraded until then.
+// KafkaDown makes each entry that is logged fail at once, until KafkaUp, so that it
+// is in the fallback within some milliseconds. (A real client tries until
+// DeliveryTimeout. [Observer.KafkaMute] is how to have a test wait for that.) The
+// state is FallbackOnly when it has been so for OutageAfter, and Degraded until
+// then.
 func (o *Observer) KafkaDown() {
-	o.Producer.Fail(errKafkaDown)
-	o.Producer.answerAll()
+	o.Producer.goDown(errKafkaDown)
 }
 
 // KafkaMute makes Kafka take records and say nothing, until KafkaUp, as brokers do
@@ -39,8 +39,9 @@ func (o *Observer) KafkaRefuses() {
 }
 
 // KafkaUp ends whatever the other methods, or Fail, Hold, Delay and Drop of the
-// Producer, have begun. What is in the fallback goes to Kafka by itself, a second
-// later at the most.
+// Producer, have begun. What is in the fallback goes to Kafka by itself, at once as
+// a rule. (After Fail, and KafkaRefuses, the replay may be in a pause; after a fault
+// that lasted for many seconds that may be one of as many.)
 func (o *Observer) KafkaUp() {
 	o.Producer.Fail(nil)
 	o.Producer.answerAll()

@@ -128,6 +128,37 @@ func TestObserverKafkaDown(t *testing.T) {
 	waitUntil(t, "an empty fallback", func() bool { return len(logs.InFallback()) == 0 })
 }
 
+// However long it was away, what is in the fallback comes at once: the replay has not
+// begun to pause for longer and longer.
+func TestObserverKafkaDownForLong(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var told []string
+	logs := producertest.NewObserver(t, &producertest.ObserverOptions{Syncer: &zapkafka.Options{
+		OutageAfter:  50 * time.Millisecond,
+		ErrorHandler: func(err error) { mu.Lock(); defer mu.Unlock(); told = append(told, err.Error()) },
+	}})
+	logger := zapkafka.New(logs.Syncer, zap.InfoLevel)
+	logs.KafkaDown()
+	logger.Info("fails")
+	logs.WaitForFallback(1)
+	waitUntil(t, "the state FallbackOnly", func() bool { state, _ := logs.Syncer.State(); return state == zapkafka.FallbackOnly })
+	logger.Info("goes there at once")
+	logs.WaitForFallback(2)
+	logs.KafkaUp()
+	logs.WaitFor(2)
+	if s := logs.Syncer.Stats().FellBack; s.DeliveryFailed != 1 || s.Outage != 1 {
+		t.Errorf("got %+v", s)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, text := range told {
+		if strings.Contains(text, "replay") {
+			t.Errorf("the replay has failed: %s", text)
+		}
+	}
+}
+
 func TestObserverKafkaMute(t *testing.T) {
 	t.Parallel()
 	logs := producertest.NewObserver(t, &producertest.ObserverOptions{Syncer: &zapkafka.Options{SyncTimeout: 40 * time.Millisecond, OutageAfter: 100 * time.Millisecond}})
