@@ -27,7 +27,7 @@
 // can be given.
 //
 // A program that has its zap set up puts a core of [NewCore] beside the one that it
-// has; its example does so through zap.Config.Build. A KafkaSyncer is a
+// has, with zap.WrapCore as an option of zap.Config.Build. A KafkaSyncer is a
 // zapcore.WriteSyncer too, for code that wants one; what it does not know then is
 // whatever is not in the encoded line: the time of the call, and the fields of the
 // next section.

@@ -91,35 +91,6 @@ func ExampleRecordHeader() {
 	// app-logs: key "", service=orders, tenant=7, {"level":"info","logtime":"2026-01-02T12:00:00.000Z","msg":"order placed"}
 }
 
-// Kafka beside what a program's own zap configuration says.
-func ExampleNewCore() {
-	producer := producertest.NewProducer() // elsewhere: an adaptor's
-	syncer, err := zapkafka.NewKafkaSyncer(producer, "app-logs", zapcore.AddSync(os.Stderr), nil)
-	if err != nil {
-		panic(err)
-	}
-	config := zap.NewProductionConfig() // what the program has
-	config.OutputPaths = []string{"stdout"}
-	config.EncoderConfig.TimeKey = zapcore.OmitKey
-
-	logger, err := config.Build(append(plain, zap.WrapCore(func(core zapcore.Core) zapcore.Core {
-		encoder := zapcore.NewJSONEncoder(zapkafka.NewEncoderConfig())
-		return zapcore.NewTee(core, zapkafka.NewCore(encoder, syncer, config.Level))
-	}))...)
-	if err != nil {
-		panic(err)
-	}
-	logger.Info("in both", zapkafka.Key("k"))
-
-	if err := syncer.Close(); err != nil {
-		panic(err)
-	}
-	show(producer.Records())
-	// Output:
-	// {"level":"info","msg":"in both"}
-	// app-logs: key "k", {"level":"info","logtime":"2026-01-02T12:00:00.000Z","msg":"in both"}
-}
-
 // An entry whose acknowledgement comes too late is in Kafka and on file, and after
 // its replay in Kafka twice: with the same id.
 func ExampleOptions_idHeader() {
