@@ -14,6 +14,7 @@
 // [New] makes a [Logger], which is a *zap.Logger whose level can be changed with
 // SetLevel. Programs that have their zap set up use the [KafkaSyncer] as the
 // zapcore.WriteSyncer of a core of their own. [Tee] writes to several at once.
+// [RegisterSink] makes Kafka an output of a zap.Config, by a URL.
 //
 // [KafkaSyncer.Sync] brings everything logged so far to Kafka or to disk, within
 // a second; zap calls it for every entry above Error. [KafkaSyncer.Shutdown] ends
