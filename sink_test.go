@@ -68,6 +68,16 @@ func (s *testSinks) producer(i int) *fakeProducer {
 	return s.producers[i]
 }
 
+// realDir is a directory by the name that a sink gives it.
+func realDir(t *testing.T) string {
+	t.Helper()
+	dir, err := resolved(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // url returns a URL of the scheme with a directory as its fallback.
 func (s *testSinks) url(dir, topic, more string) string {
 	return fmt.Sprintf("%s://b1:9092,b2:9092/%s?fallback=%s%s", s.scheme, topic, url.QueryEscape(dir), more)
@@ -85,7 +95,7 @@ func mustOpen(t *testing.T, paths ...string) (zapcore.WriteSyncer, func()) {
 // From JSON to the record, with a file beside Kafka.
 func TestSinkConfigJSON(t *testing.T) {
 	s := newTestSinks(t, nil, nil)
-	dir := t.TempDir()
+	dir := realDir(t)
 	file := filepath.Join(dir, "app.log")
 	text := fmt.Sprintf(`{"level": "info", "encoding": "json", "outputPaths": [%q, %q], "errorOutputPaths": ["stderr"],
 		"encoderConfig": {"messageKey": "msg"}}`, filepath.ToSlash(file), s.url(filepath.Join(dir, "fallback"), "app-logs", "&buffer=8MiB"))
@@ -122,7 +132,7 @@ func TestSinkConfigJSON(t *testing.T) {
 // The same URL is the same sink, which the last one closes who opened it.
 func TestSinkShared(t *testing.T) {
 	s := newTestSinks(t, nil, nil)
-	dir := t.TempDir()
+	dir := realDir(t)
 	one := s.url(dir, "t", "&linger=1ms&max_wait=1s")
 	other := fmt.Sprintf("%s:///t?max_wait=1s&linger=1ms&brokers=b1:9092,b2:9092&fallback=%s", s.scheme, url.QueryEscape(dir))
 	first, closeFirst := mustOpen(t, one)
@@ -152,7 +162,7 @@ func TestSinkShared(t *testing.T) {
 
 	// The directory is free again: no owner-0002.
 	mustOpen(t, one)
-	if f := s.Fallbacks(); len(f) != 1 || f[0].Dir() != s.sinks[0].config.dir {
+	if f := s.Fallbacks(); len(f) != 1 || f[0].Dir() != dir {
 		t.Errorf("the fallback is %v", f)
 	}
 }
@@ -371,4 +381,72 @@ func TestRegisterSinkErrors(t *testing.T) {
 			t.Errorf("%q: %v; want %s", c.scheme, err, c.want)
 		}
 	}
+}
+
+// Another URL with the directory of a sink that is being closed waits for that.
+func TestSinkWaitsForDirectory(t *testing.T) {
+	goOn, closing := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	s := newTestSinks(t, nil, nil)
+	s.newProducer = func(SinkURL) (Producer, error) {
+		return &slowToClose{close: func() {
+			once.Do(func() {
+				close(closing)
+				<-goOn
+			})
+		}}, nil
+	}
+	dir := realDir(t)
+	_, closeFirst := mustOpen(t, s.url(dir, "t", ""))
+	var group sync.WaitGroup
+	group.Add(2)
+	go func() {
+		defer group.Done()
+		closeFirst()
+	}()
+	<-closing
+	go func() {
+		defer group.Done()
+		if _, _, err := zap.Open(s.url(dir, "other", "")); err != nil {
+			t.Error(err)
+		}
+	}()
+	eventually(t, "the second to wait", func() bool {
+		if !s.opening.TryLock() {
+			return true
+		}
+		s.opening.Unlock()
+		return false
+	})
+	close(goOn)
+	group.Wait()
+	if f := s.Fallbacks(); len(f) != 1 || f[0].Dir() != dir {
+		t.Errorf("the directory of the second is %v", f)
+	}
+}
+
+// The Sync that zap has follow its lines is for those that were taken.
+func TestSinkSyncAfterOwnError(t *testing.T) {
+	s := newTestSinks(t, nil, func(p *fakeProducer) { p.handle = p.hold })
+	ws, _ := mustOpen(t, s.url(t.TempDir(), "t", "&sync_timeout=50ms"))
+	own := fmt.Sprintf("%v write error: %v\n", time.Now(), ErrQueueFull)
+	fellBack := func() uint64 { return s.All()[0].Stats().FellBack.Sync }
+	for i, line := range []string{"entry\n", own} {
+		if _, err := ws.Write([]byte(line)); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			continue
+		}
+		if err := ws.Sync(); err != nil || fellBack() != 0 {
+			t.Errorf("Sync after zap's own line: %v, %d entries on file", err, fellBack())
+		}
+	}
+	if _, err := ws.Write([]byte("entry\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := ws.Sync(); err != nil {
+		t.Logf("the disk was slow: %v", err)
+	}
+	eventually(t, "both entries to be on file", func() bool { return fellBack() == 2 })
 }
