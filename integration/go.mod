@@ -18,6 +18,7 @@ require (
 	github.com/zapkafka/zapkafka/producer/kafkago v0.0.0
 	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.28.0
+	go.yaml.in/yaml/v3 v3.0.6
 )
 
 require (
