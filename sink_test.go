@@ -425,6 +425,35 @@ func TestSinkWaitsForDirectory(t *testing.T) {
 	}
 }
 
+// Shutdown waits for a Close that is under way no longer than it may itself.
+func TestSinksShutdownBesideClose(t *testing.T) {
+	goOn, closing := make(chan struct{}), make(chan struct{})
+	s := newTestSinks(t, nil, nil)
+	s.newProducer = func(SinkURL) (Producer, error) {
+		return &slowToClose{close: func() {
+			close(closing)
+			<-goOn
+		}}, nil
+	}
+	_, closeAll := mustOpen(t, s.url("stdout", "t", ""))
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		closeAll()
+	}()
+	<-closing
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.Shutdown(ctx); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "sink for topic t: another call is still closing it") {
+		t.Errorf("Shutdown beside a Close that hangs: %v", err)
+	}
+	close(goOn)
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Errorf("Shutdown beside a Close that comes to its end: %v", err)
+	}
+	<-closed
+}
+
 // The Sync that zap has follow its lines is for those that were taken.
 func TestSinkSyncAfterOwnError(t *testing.T) {
 	s := newTestSinks(t, nil, func(p *fakeProducer) { p.handle = p.hold })
