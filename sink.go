@@ -30,8 +30,9 @@ type SinkOptions struct {
 //
 //	kafka://b1:9092,b2:9092/app-logs?fallback=/var/lib/app/kafka-fallback&buffer=32MiB&tls=true
 //
-// newProducer makes the client; it must not start anything, since NewKafkaSyncer
-// does that, and may be called from any goroutine. An adaptor has one ready, and
+// newProducer makes the client, once for each sink. It may be called from any
+// goroutine, must not start anything, since NewKafkaSyncer does that, and must
+// not open a sink itself. An adaptor has one ready, and
 // a RegisterSink of its own around this one, e.g. franz.RegisterSink("kafka").
 // nil options are the defaults. A scheme can be registered once in a process, and
 // stays so: the error says if it is taken, if zap does not allow it, if
@@ -86,6 +87,9 @@ func RegisterSink(scheme string, newProducer func(SinkURL) (Producer, error), op
 	if err := zap.RegisterSink(scheme, func(u *url.URL) (zap.Sink, error) { return s.open(u) }); err != nil {
 		return nil, fmt.Errorf("zapkafka: register sink: %w", err)
 	}
+	registered.mu.Lock()
+	defer registered.mu.Unlock()
+	registered.all = append(registered.all, s)
 	return s, nil
 }
 
@@ -93,7 +97,7 @@ func RegisterSink(scheme string, newProducer func(SinkURL) (Producer, error), op
 // opened again while it is open, in ErrorOutputPaths or by a second Build, is the
 // same sink, which is closed when all that opened it have closed it. URLs are the
 // same if they say the same, in whatever order. Two that differ are two sinks,
-// and may not name the same fallback directory.
+// and may not name the same fallback directory, whatever their schemes.
 //
 // All methods may be called concurrently.
 type Sinks struct {
@@ -101,12 +105,18 @@ type Sinks struct {
 	newProducer func(SinkURL) (Producer, error)
 	options     SinkOptions
 
+	sinks []*openSink // those that are open or being closed; guarded by registered.mu
+}
+
+// registered is all that was registered in the process, as long as that lives:
+// so does zap's registry. Fallback directories are one place for all of them.
+var registered struct {
 	// opening is held by whoever opens a URL, so that of two who open the same
 	// the second finds the sink of the first.
 	opening sync.Mutex
 
-	mu    sync.Mutex
-	sinks []*openSink // those that are open or being closed; guarded by mu
+	mu  sync.Mutex
+	all []*Sinks // guarded by mu
 }
 
 // openSink is a sink, for everyone who opened it.
@@ -116,8 +126,8 @@ type openSink struct {
 	syncer   *KafkaSyncer
 	fallback *Fallback // nil: standard error or standard output
 
-	handles int  // guarded by Sinks.mu
-	ending  bool // somebody closes it; guarded by Sinks.mu
+	handles int  // guarded by registered.mu
+	ending  bool // somebody closes it; guarded by registered.mu
 
 	done chan struct{} // closed when it is closed
 	err  error         // set before
@@ -126,8 +136,8 @@ type openSink struct {
 // All returns the syncers of the sinks that are open, in the order in which they
 // were opened, each once: for Stats and State.
 func (s *Sinks) All() []*KafkaSyncer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	registered.mu.Lock()
+	defer registered.mu.Unlock()
 	var all []*KafkaSyncer
 	for _, o := range s.sinks {
 		if !o.ending {
@@ -140,8 +150,8 @@ func (s *Sinks) All() []*KafkaSyncer {
 // Fallbacks returns the directories of the sinks that are open and have one, in
 // the order in which they were opened: for Stats.
 func (s *Sinks) Fallbacks() []*Fallback {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	registered.mu.Lock()
+	defer registered.mu.Unlock()
 	var all []*Fallback
 	for _, o := range s.sinks {
 		if !o.ending && o.fallback != nil {
@@ -160,7 +170,7 @@ func (s *Sinks) Fallbacks() []*Fallback {
 // fallback is standard error, it is written there). A URL that is opened later is
 // a new sink.
 func (s *Sinks) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
+	registered.mu.Lock()
 	all := append([]*openSink(nil), s.sinks...)
 	others := make([]<-chan struct{}, len(all)) // nil: ours, whose end keeps to ctx
 	for i, o := range all {
@@ -171,7 +181,7 @@ func (s *Sinks) Shutdown(ctx context.Context) error {
 		o.ending = true
 		go s.end(ctx, o)
 	}
-	s.mu.Unlock()
+	registered.mu.Unlock()
 	errs := make([]error, len(all))
 	for i, o := range all {
 		select {
@@ -190,8 +200,8 @@ func (s *Sinks) open(u *url.URL) (zap.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.opening.Lock()
-	defer s.opening.Unlock()
+	registered.opening.Lock()
+	defer registered.opening.Unlock()
 	for {
 		o, err := s.find(c)
 		switch {
@@ -210,24 +220,36 @@ func (s *Sinks) open(u *url.URL) (zap.Sink, error) {
 // find returns the sink that is in the way of a new one: the same, or one that
 // is being closed and has the same directory.
 func (s *Sinks) find(c *sinkConfig) (*openSink, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	registered.mu.Lock()
+	defer registered.mu.Unlock()
 	for _, o := range s.sinks {
-		if o.config.identity == c.identity || o.ending && c.dir != "" && o.config.dir == c.dir {
+		if o.config.identity == c.identity {
 			return o, nil
 		}
-		if c.dir != "" && o.config.dir == c.dir {
-			return nil, fmt.Errorf("zapkafka: sink URL: parameter fallback names the directory of the sink for topic %s, which was opened with other brokers, topic or parameters: "+
-				"give each a directory of its own, or both the same URL to make them one", o.config.Topic)
+	}
+	if c.dir == "" {
+		return nil, nil
+	}
+	for _, other := range registered.all {
+		for _, o := range other.sinks {
+			switch {
+			case o.config.dir != c.dir:
+			case o.ending:
+				return o, nil
+			default:
+				return nil, fmt.Errorf("zapkafka: sink URL: parameter fallback names the directory of the sink for topic %s, which was opened by another URL: "+
+					"give each a directory of its own, or both the same URL to make them one", o.config.Topic)
+			}
 		}
 	}
 	return nil, nil
 }
 
-// share returns one more handle of a sink; nil if it is being closed.
+// share returns one more handle of a sink that find has found; nil if it is being
+// closed.
 func (s *Sinks) share(o *openSink) zap.Sink {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	registered.mu.Lock()
+	defer registered.mu.Unlock()
 	if o.ending {
 		return nil
 	}
@@ -260,21 +282,21 @@ func (s *Sinks) create(c *sinkConfig) (zap.Sink, error) {
 		}
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	registered.mu.Lock()
+	defer registered.mu.Unlock()
 	s.sinks = append(s.sinks, o)
 	return &sinkHandle{sinks: s, sink: o}, nil
 }
 
 // release gives one handle of a sink back, and closes the sink with the last.
 func (s *Sinks) release(o *openSink) error {
-	s.mu.Lock()
+	registered.mu.Lock()
 	o.handles--
 	last := o.handles == 0 && !o.ending
 	if last {
 		o.ending = true
 	}
-	s.mu.Unlock()
+	registered.mu.Unlock()
 	if !last {
 		return nil
 	}
@@ -293,14 +315,14 @@ func (s *Sinks) end(ctx context.Context, o *openSink) {
 	if err != nil {
 		o.err = fmt.Errorf("zapkafka: sink for topic %s: %w", o.config.Topic, err)
 	}
-	s.mu.Lock()
+	registered.mu.Lock()
 	for i := range s.sinks {
 		if s.sinks[i] == o {
 			s.sinks = append(s.sinks[:i:i], s.sinks[i+1:]...)
 			break
 		}
 	}
-	s.mu.Unlock()
+	registered.mu.Unlock()
 	close(o.done)
 }
 

@@ -211,9 +211,14 @@ func TestSinkTwoTopics(t *testing.T) {
 	if n, f := len(s.All()), len(s.Fallbacks()); n != 3 || f != 2 {
 		t.Errorf("%d sinks and %d directories, want 3 and 2", n, f)
 	}
-	for _, path := range []string{s.url(filepath.Join(dir, "a"), "b", ""), s.url(filepath.Join(dir, "a"), "a", "&linger=1ms")} {
+	other := newTestSinks(t, nil, nil)
+	for _, path := range []string{
+		s.url(filepath.Join(dir, "a"), "b", ""),
+		s.url(filepath.Join(dir, "a"), "a", "&linger=1ms"),
+		other.url(filepath.Join(dir, "a"), "a", ""), // another client, or another cluster's options
+	} {
 		_, _, err := zap.Open(path)
-		if err == nil || !strings.Contains(err.Error(), "parameter fallback names the directory of the sink for topic a, which was opened with other brokers, topic or parameters") {
+		if err == nil || !strings.Contains(err.Error(), "parameter fallback names the directory of the sink for topic a, which was opened by another URL") {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -412,10 +417,10 @@ func TestSinkWaitsForDirectory(t *testing.T) {
 		}
 	}()
 	eventually(t, "the second to wait", func() bool {
-		if !s.opening.TryLock() {
+		if !registered.opening.TryLock() {
 			return true
 		}
-		s.opening.Unlock()
+		registered.opening.Unlock()
 		return false
 	})
 	close(goOn)
