@@ -12,8 +12,9 @@
 // # In a program
 //
 // [New] makes a [Logger], which is a *zap.Logger whose level can be changed with
-// SetLevel. Programs that have their zap set up use the [KafkaSyncer] as the
-// zapcore.WriteSyncer of a core of their own. [Tee] writes to several at once.
+// SetLevel. Programs that have their zap set up put a core of [NewCore] beside
+// theirs; [CoreOptions] say what key, topic and headers the records have. [Tee]
+// writes to several at once.
 //
 // [KafkaSyncer.Sync] brings everything logged so far to Kafka or to disk, within
 // a second; zap calls it for every entry above Error. [KafkaSyncer.Shutdown] ends

@@ -44,6 +44,7 @@ type KafkaSyncer struct {
 }
 
 var (
+	_ entryWriter         = (*KafkaSyncer)(nil)
 	_ zapcore.WriteSyncer = (*KafkaSyncer)(nil)
 	_ io.Closer           = (*KafkaSyncer)(nil)
 )
@@ -147,6 +148,7 @@ func (s *KafkaSyncer) Write(p []byte) (int, error) {
 // noMeta is the meta of Write. Nobody changes it.
 var noMeta meta
 
+// write implements entryWriter.
 func (s *KafkaSyncer) write(m *meta, line []byte) (int, error) {
 	switch err := s.q.put(m, line); {
 	case err == nil:
@@ -159,6 +161,9 @@ func (s *KafkaSyncer) write(m *meta, line []byte) (int, error) {
 		return 0, err
 	}
 }
+
+// tell implements entryWriter.
+func (s *KafkaSyncer) tell(kind string, err error) { s.reporter.report(kind, err) }
 
 // Sync waits until every entry accepted before the call is in Kafka or on disk,
 // at most Options.SyncTimeout. What Kafka has not acknowledged after three
