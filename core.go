@@ -130,7 +130,7 @@ func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	s := scratches.Get().(*scratch)
 	m := &s.meta
 	*m = c.meta
-	m.time = e.Time
+	m.time, m.level = e.Time, rankOf(e.Level)
 	if c.rules == nil {
 		m.headers = m.headers[:len(m.headers):len(m.headers)]
 		c.read(m, fields)

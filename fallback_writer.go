@@ -157,7 +157,9 @@ func (w *fallbackWriter) writeThose(c *chunk, maybeStored bool) {
 // file.
 func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 	why := lostTo(err)
-	unsettled := uint64(0)
+	var onFile [reasons]rankCounts
+	var gone rankCounts
+	unsettled, unsure := uint64(0), uint64(0)
 	takenBack := false
 	lastReason := reasons
 	for i, r := range w.records {
@@ -181,15 +183,20 @@ func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 				lastReason = because
 				w.reportReason(because)
 			}
-			c.q.counters.fellBack[because].Add(1)
+			onFile[because][r.level]++
 			if because != reasonPartition {
-				c.q.counters.possiblyDuplicate.Add(1)
+				unsure++
 			}
 		} else {
-			c.q.counters.lost[why].Add(1)
+			gone[r.level]++
 			c.q.lastResort.take(r.Value)
 		}
 	}
+	for because := range onFile {
+		c.q.counters.addFellBack(reason(because), &onFile[because])
+	}
+	c.q.counters.addLost(why, &gone)
+	c.q.counters.possiblyDuplicate.Add(unsure)
 	refs := uint64(len(w.records))
 	w.records = w.records[:0]
 	c.finish(unsettled, refs)
@@ -259,17 +266,12 @@ func (w *fallbackWriter) idsOf(c *chunk) spool.IDs {
 // addEntry appends entry i of c to the batch, in an envelope where it needs one.
 func (w *fallbackWriter) addEntry(b *spool.Batch, c *chunk, i int, duplicate bool) {
 	line := c.line(i)
-	m := &noMeta
-	if d := c.detail(i); d != nil {
-		own := d.meta
-		own.headers = c.headersOf(d)
-		m = &own
-	}
+	m := c.metaOf(i)
 	if c.q.instance != 0 {
 		b.IDs.Sequences = append(b.IDs.Sequences, c.idOf(i).Sequence)
 		w.ids = b.IDs.Sequences
 	}
-	plain := standsPlain(w.file, m, line[:len(line)-1])
+	plain := standsPlain(w.file, &m, line[:len(line)-1])
 	switch {
 	case plain && c.entries() == 1:
 		// A large entry as a rule: no second copy of it.
@@ -329,11 +331,7 @@ func (c *chunk) indexOf(i int) int { return c.entries() - len(c.records) + i }
 // envelope is entry i of c as an envelope.
 func (w *fallbackWriter) envelope(c *chunk, i int) spool.Envelope {
 	line := c.line(i)
-	m := noMeta
-	if d := c.detail(i); d != nil {
-		m = d.meta
-		m.headers = c.headersOf(d)
-	}
+	m := c.metaOf(i)
 	m.time = c.timeOf(i)
 	e := envelopeOf(w.file, &m, line[:len(line)-1])
 	e.ID = c.idOf(i)

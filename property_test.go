@@ -230,7 +230,7 @@ func oneChaosRun(t *testing.T, seed int64) {
 					filler = 301_000 // oversize
 				}
 				entry := entryWithID(w*each+i, filler)
-				_, _ = s.Write(entry)
+				_, _ = s.write(&meta{level: levelRank(rng.Intn(levelRanks))}, entry)
 				for i := range entry {
 					entry[i] = '?' // as zap's buffer is used again
 				}

@@ -70,6 +70,8 @@ type queue struct {
 	ended    bool   // and is over: nothing is kept for reuse
 	accepted uint64 // entries so far; the number of the latest
 
+	acceptedBy rankCounts // those by level, but for the open chunk's
+
 	open    *chunk
 	waiting []*chunk // oldest first
 	rejects []*chunk // oversize, oldest first
@@ -204,7 +206,7 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 	}
 	// What one chunk costs in addition when it goes to the producer: a usual one,
 	// or the largest entry.
-	largest := int64(q.maxEntry) + 1 + 4 + timeSize + chunkSize
+	largest := int64(q.maxEntry) + 1 + entrySize + timeSize + chunkSize
 	q.reserve = q.extraCost(q.chunkRecords, arenaBytes)
 	if extra := q.extraCost(1, q.maxEntry); extra > q.reserve {
 		q.reserve = extra
@@ -230,7 +232,7 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 	// same, and so does the most that the rejected file gets of one.
 	q.stuckMost = q.limit / stuckPart
 	least := largest
-	if most := int64(maxRejectBytes) + chunkSize; q.largest > most {
+	if most := int64(maxRejectBytes) + 1 + entrySize + chunkSize; q.largest > most {
 		least = most
 	}
 	if most := q.largest - least; most < q.stuckMost {
@@ -247,7 +249,7 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 
 // chunkCost is the cost of a usual chunk that is not with the producer.
 func (q *queue) chunkCost() int64 {
-	return arenaBytes + 4*int64(q.chunkRecords) + chunkSize
+	return arenaBytes + entrySize*int64(q.chunkRecords) + chunkSize
 }
 
 // extraCost is what a chunk costs in addition while it is with the producer.
@@ -277,8 +279,7 @@ func (q *queue) put(m *meta, line []byte) error {
 		q.mu.Unlock()
 		return err
 	}
-	c.appendLine(line, newline)
-	c.appendMeta(m)
+	c.append(m, line, newline)
 	q.accepted++
 	q.mu.Unlock()
 	return nil
@@ -295,7 +296,7 @@ func (q *queue) putSlowLocked(m *meta, line []byte, newline bool) error {
 	if q.inLine == 0 && q.placeLocked(m, line, newline) {
 		return nil
 	}
-	return q.waitLocked(&roomWaiter{place: func() bool { return q.placeLocked(m, line, newline) }, inTurn: true})
+	return q.waitLocked(&roomWaiter{place: func() bool { return q.placeLocked(m, line, newline) }, inTurn: true, level: m.level})
 }
 
 // placeLocked puts an entry into the open chunk or begins one for it. It
@@ -312,15 +313,15 @@ func (q *queue) placeLocked(m *meta, line []byte, newline bool) bool {
 	if c == nil || !q.extendLocked(c, m) {
 		return false
 	}
-	c.appendLine(line, newline)
-	c.appendMeta(m)
+	c.append(m, line, newline)
 	q.accepted++
 	return true
 }
 
 // loseLocked counts an entry for which there was no room.
-func (q *queue) loseLocked() error {
+func (q *queue) loseLocked(r levelRank) error {
 	q.accepted++
+	q.acceptedBy[r]++
 	why, err := lostNoRoom, ErrQueueFull
 	if q.failing {
 		// The queue is full because the fallback does not take what is in it.
@@ -329,7 +330,7 @@ func (q *queue) loseLocked() error {
 			err = errQueueFullFull
 		}
 	}
-	q.counters.lost[why].Add(1)
+	q.counters.addLost(why, one(r))
 	if q.health.state == Healthy {
 		wake(q.wakeHealth)
 	}
@@ -358,7 +359,7 @@ func (q *queue) openChunkLocked(m *meta) *chunk {
 		if q.used+q.chunkCost()+none.lacks(m, q.chunkRecords) > q.limit-q.reserve || !q.chargeLocked(q.chunkCost(), q.reserve) {
 			return nil
 		}
-		mem = &memory{text: q.alloc.allocate(arenaBytes), ends: make([]uint32, 0, q.chunkRecords)}
+		mem = newMemory(q.alloc.allocate(arenaBytes), q.chunkRecords)
 	}
 	q.open = &chunk{q: q, mem: mem, first: q.accepted + 1, back: len(mem.text), opened: time.Now()}
 	wake(q.wakeSender) // for its linger
@@ -423,6 +424,9 @@ func (q *queue) sealLocked() {
 	c := q.open
 	q.open = nil
 	c.state = chunkWaiting
+	for r, n := range c.ranks {
+		q.acceptedBy[r] += uint64(n)
+	}
 	q.waiting = append(q.waiting, c)
 	q.order = append(q.order, c)
 	wake(q.wakeSender)
@@ -436,7 +440,7 @@ func (q *queue) sealLocked() {
 // many usual puts.
 func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 	c := &chunk{q: q, opened: time.Now()}
-	mem := &memory{ends: make([]uint32, 0, 1)}
+	mem := newMemory(nil, 1)
 	size := len(line) + 1 + m.bytes()
 	length := len(line) // of the entry, without a newline
 	if !newline {
@@ -463,7 +467,7 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 	case q.closed:
 		err = errQueueClosed
 	case q.inLine > 0 || !charge():
-		err = q.waitLocked(&roomWaiter{place: charge, inTurn: cost <= 4*q.chunkCost()})
+		err = q.waitLocked(&roomWaiter{place: charge, inTurn: cost <= 4*q.chunkCost(), level: m.level})
 	}
 	q.mu.Unlock()
 	if err != nil {
@@ -475,12 +479,13 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 		// it is the only copy.
 		mem.text = reject.append(make([]byte, 0, size))
 		mem.ends = append(mem.ends, uint32(len(mem.text)))
+		mem.ranks = append(mem.ranks, m.level)
 		c.mem, c.used, c.back = mem, len(mem.text), len(mem.text)
+		c.ranks[m.level]++
 	} else {
 		mem.text = q.alloc.allocate(size)
 		c.mem, c.back = mem, size
-		c.appendLine(line, newline)
-		c.appendMeta(m)
+		c.append(m, line, newline)
 	}
 
 	q.mu.Lock()
@@ -497,6 +502,7 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 		q.sealLocked()
 	}
 	q.accepted++
+	q.acceptedBy[m.level]++
 	c.first = q.accepted
 	c.state = chunkWaiting
 	q.order = append(q.order, c)
@@ -559,6 +565,7 @@ type roomWaiter struct {
 	// chunks must come free would never find them otherwise; a huge one would
 	// hold up everybody for too long.
 	inTurn  bool
+	level   levelRank
 	served  bool // guarded by mu
 	done    chan struct{}
 	writing bool   // of the queue when the wait began
@@ -601,7 +608,7 @@ func (q *queue) waitLocked(w *roomWaiter) error {
 	if q.closed {
 		return errQueueClosed
 	}
-	return q.loseLocked()
+	return q.loseLocked(w.level)
 }
 
 // leaveLineLocked takes w out of the waiters.

@@ -116,6 +116,7 @@ func (c *chunk) makeRecords(topic string) {
 		r.Topic = topic
 		r.Value = line[: len(line)-1 : len(line)-1]
 		r.Time = c.timeOf(c.from + i)
+		r.level = c.mem.ranks[c.from+i]
 		if d := c.detail(c.from + i); d != nil {
 			r.Key = d.key
 			r.Headers = c.headersOf(d)
@@ -286,7 +287,7 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 		return
 	}
 	left := c.entries() - c.from - n
-	q.counters.fellBack[why].Add(uint64(n))
+	q.counters.addFellBack(why, c.count(c.from, n))
 	if left > 0 && (why == reasonQueueFull || why == reasonSync || why == reasonOutage) {
 		if why == reasonSync {
 			q.cancelSyncLocked()
@@ -298,7 +299,7 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 		q.waiting[0] = c
 		return
 	}
-	q.counters.lost[failed].Add(uint64(left))
+	q.counters.addLost(failed, c.count(c.from+n, left))
 	q.lastResort.takeAll(left, func(i int) []byte { return c.line(c.from + n + i) })
 	c.state = chunkDone
 	q.chunkSettledLocked(c)
@@ -351,7 +352,7 @@ func (q *queue) diskAnswered(err error, rejected bool) {
 
 // answers is how many times Kafka has acknowledged something.
 func (q *queue) answers() uint64 {
-	return q.counters.acked.Load() + q.counters.lateAcked.Load() + q.counters.replayAcked.Load()
+	return q.counters.acked.total() + q.counters.lateAcked.Load() + q.counters.replayAcked.Load()
 }
 
 // kafkaSilentLocked reports whether a Sync has waited for Kafka in vain and
@@ -486,7 +487,7 @@ func (q *queue) abandon() uint64 {
 		default:
 			left := uint64(c.entries() - c.from)
 			n += left
-			q.counters.lost[lostFallbackStuck].Add(left)
+			q.counters.addLost(lostFallbackStuck, c.count(c.from, int(left)))
 			q.lastResort.takeAll(int(left), func(i int) []byte { return c.line(c.from + i) })
 			written := c.state == chunkWriting
 			if c.state == chunkWaiting {
@@ -514,7 +515,7 @@ func (c *chunk) abandonRecords() uint64 {
 		// One that is the fallback's keeps the memory: it may be inside the write
 		// that hangs. One that is undecided goes with its Done.
 		if s := r.state.Load(); s == heldBit && r.state.CompareAndSwap(s, heldBit|lost) || settleRecord(r, lost) {
-			c.q.counters.lost[lostFallbackStuck].Add(1)
+			c.q.counters.addLost(lostFallbackStuck, one(r.level))
 			c.q.lastResort.take(r.Value)
 			n++
 			c.finish(1, 0)

@@ -208,7 +208,7 @@ func receiveUntil(closed <-chan error, end time.Time) error {
 // The write itself runs on a goroutine, because a disk that hangs must not keep
 // the caller. There is never more than one such goroutine: it has the turn.
 func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
-	id := s.q.acceptClosed()
+	id := s.q.acceptClosed(m.level)
 	wait := s.o.MaxWait
 	if wait <= 0 {
 		wait = defaultMaxWait
@@ -218,7 +218,7 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 		end = time.Now() // nobody else waits for it
 	}
 	if !s.takeTurn(end) {
-		return 0, s.lostAfterShutdown(line, lostFallbackStuck, errFallbackStuck)
+		return 0, s.lostAfterShutdown(m, line, lostFallbackStuck, errFallbackStuck)
 	}
 	value := line
 	if n := len(line); n > 0 && line[n-1] == '\n' {
@@ -254,17 +254,17 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 	select {
 	case err := <-result:
 		if err != nil {
-			return 0, s.lostAfterShutdown(line, lostTo(err), err)
+			return 0, s.lostAfterShutdown(m, line, lostTo(err), err)
 		}
 		why := reasonClosed
 		if oversize {
 			why = reasonTooLarge
 		}
-		s.q.counters.fellBack[why].Add(1)
+		s.q.counters.addFellBack(why, one(m.level))
 		return len(line), nil
 	case <-timer.C:
 		s.stuck.Store(true)
-		return 0, s.lostAfterShutdown(line, lostFallbackStuck, errFallbackStuck)
+		return 0, s.lostAfterShutdown(m, line, lostFallbackStuck, errFallbackStuck)
 	}
 }
 
@@ -336,17 +336,18 @@ func (s *KafkaSyncer) rejectedEnvelope(m *meta, value []byte, room int) rejected
 	}}
 }
 
-func (s *KafkaSyncer) lostAfterShutdown(line []byte, why lostReason, err error) error {
-	s.q.counters.lost[why].Add(1)
+func (s *KafkaSyncer) lostAfterShutdown(m *meta, line []byte, why lostReason, err error) error {
+	s.q.counters.addLost(why, one(m.level))
 	s.q.lastResort.take(line)
 	return fmt.Errorf("%w, and the fallback failed: %w", ErrClosed, err)
 }
 
 // acceptClosed counts an entry that came after the queue was closed, and returns
 // its id.
-func (q *queue) acceptClosed() spool.ID {
+func (q *queue) acceptClosed(r levelRank) spool.ID {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.accepted++
+	q.acceptedBy[r]++
 	return spool.ID{Instance: q.instance, Sequence: q.accepted}
 }

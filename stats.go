@@ -24,6 +24,8 @@ type Stats struct {
 
 	// PendingEntries is how many have no outcome yet.
 	PendingEntries uint64
+	// Levels are the entries by level.
+	Levels LevelStats
 	// PendingBytes is the memory in use for entries, in bytes, as counted
 	// against Options.BufferBytes: what waits, what is with the producer and the
 	// client's overhead for it, and what replay has read. What a client has not let go of stays counted
@@ -101,7 +103,7 @@ func (q *queue) stats() Stats {
 	c := &q.counters
 	return Stats{
 		Accepted: q.accepted,
-		Acked:    c.acked.Load(),
+		Acked:    c.acked.total(),
 		FellBack: FellBack{
 			QueueFull:      c.fellBack[reasonQueueFull].Load(),
 			DeliveryFailed: c.fellBack[reasonFailed].Load(),
@@ -112,6 +114,7 @@ func (q *queue) stats() Stats {
 			Closed:         c.fellBack[reasonClosed].Load(),
 			Partition:      c.fellBack[reasonPartition].Load(),
 		},
+		Shed: c.shed.total(),
 		Lost: Lost{
 			NoRoom:         c.lost[lostNoRoom].Load(),
 			FallbackFailed: c.lost[lostFallbackFailed].Load(),
@@ -120,6 +123,7 @@ func (q *queue) stats() Stats {
 		},
 		PendingEntries:    q.unsettledUpToLocked(q.accepted),
 		PendingBytes:      q.used,
+		Levels:            q.levelStatsLocked(),
 		PossiblyDuplicate: c.possiblyDuplicate.Load(),
 		LateAcked:         c.lateAcked.Load(),
 		LateFailed:        c.lateFailed.Load(),

@@ -139,7 +139,7 @@ func oneStressRun(t *testing.T, seed int64) {
 				case 1:
 					_ = s.Sync()
 				}
-				_, _ = s.Write(make([]byte, n))
+				_, _ = s.write(&meta{level: levelRank(rng.Intn(levelRanks))}, make([]byte, n))
 				q.mu.Lock()
 				if q.used+q.spare > q.limit || q.used < 0 || q.inClient < 0 || q.spare < 0 || q.clients < 0 {
 					broken.Add(1)
