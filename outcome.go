@@ -13,8 +13,9 @@ import (
 //	undecided --Done(err) or given up--> theFallbacks --written--> fellBack
 //	    ^                                             --failed---> lost
 //	    +---- failed, given up for a Sync, still held ----+
+//	                                      theFallbacks --below FallbackLevel--> shed
 //
-// acked, fellBack and lost are final. The hold ends with the first Done,
+// acked, fellBack, lost and shed are final. The hold ends with the first Done,
 // whatever the state is by then.
 const (
 	undecided    uint32 = iota
@@ -22,6 +23,7 @@ const (
 	theFallbacks        // decided, not yet written
 	fellBack            // on file
 	lost                // the fallback could not take it
+	shed                // the fallback does not want its level
 
 	outcomeBits uint32 = 0x0f
 	heldBit     uint32 = 0x10

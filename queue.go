@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 	"unsafe"
+
+	"go.uber.org/zap/zapcore"
 )
 
 // queue holds the entries between the callers and the two goroutines that take
@@ -44,6 +46,8 @@ type queue struct {
 	instance     uint64        // for the ids of entries; 0: they have none
 	alloc        allocator
 	onFree       func(text []byte) // for tests: sees memory that nobody may read any more
+
+	fallbackLevel zapcore.LevelEnabler // Options.FallbackLevel; nil: all go
 
 	// rejected plans the line in the rejected file for an entry that is too
 	// large, in at most room bytes.
@@ -170,12 +174,14 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 		maxWait:      o.MaxWait,
 		alloc:        newAllocator(),
 		lastResort:   newLastResort(o.LastResort),
-		rejected:     plainRejected,
-		wakeSender:   make(chan struct{}, 1),
-		wakeWriter:   make(chan struct{}, 1),
-		wakeReplay:   make(chan struct{}, 1),
-		wakeHealth:   make(chan struct{}, 1),
-		wakeNotify:   make(chan struct{}, 1),
+
+		fallbackLevel: o.FallbackLevel,
+		rejected:      plainRejected,
+		wakeSender:    make(chan struct{}, 1),
+		wakeWriter:    make(chan struct{}, 1),
+		wakeReplay:    make(chan struct{}, 1),
+		wakeHealth:    make(chan struct{}, 1),
+		wakeNotify:    make(chan struct{}, 1),
 	}
 	if o.IDHeader {
 		instance, err := drawInstance()

@@ -209,6 +209,10 @@ func receiveUntil(closed <-chan error, end time.Time) error {
 // the caller. There is never more than one such goroutine: it has the turn.
 func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 	id := s.q.acceptClosed(m.level)
+	if kept := s.q.forFallback(); !kept[m.level] {
+		s.q.counters.shed.add(one(m.level))
+		return len(line), nil
+	}
 	wait := s.o.MaxWait
 	if wait <= 0 {
 		wait = defaultMaxWait

@@ -16,8 +16,8 @@ type Stats struct {
 	Acked uint64
 	// FellBack is how many are on file, by reason.
 	FellBack FellBack
-	// Shed is how many were dropped by level in an overload. At present 0: a
-	// WriteSyncer does not know levels.
+	// Shed is how many were dropped for their level: below Options.FallbackLevel,
+	// when Kafka did not take them.
 	Shed uint64
 	// Lost is how many are neither in Kafka nor on file, by reason.
 	Lost Lost

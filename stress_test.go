@@ -117,6 +117,9 @@ func oneStressRun(t *testing.T, seed int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if f.intn(2) == 0 {
+		o.FallbackLevel = zapcore.ErrorLevel
+	}
 	o.DeliveryTimeout = time.Duration(10+f.intn(100)) * time.Millisecond // below what users may ask for
 	q, err := newQueue(o, f.overhead)
 	if err != nil {
