@@ -140,7 +140,7 @@ func startSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, 
 //
 // Whatever Kafka does, Write returns len(p) and nil. It returns an error only
 // for an entry that is lost: ErrQueueFull, or, after Shutdown, why the fallback
-// could not take it.
+// could not take it. Nothing is shed that comes by Write, as it has no level.
 func (s *KafkaSyncer) Write(p []byte) (int, error) {
 	return s.write(&noMeta, p)
 }
@@ -153,6 +153,8 @@ func (s *KafkaSyncer) write(m *meta, line []byte) (int, error) {
 	switch err := s.q.put(m, line); {
 	case err == nil:
 		return len(line), nil
+	case errors.Is(err, errShed):
+		return len(line), nil // by the rules, and counted; the caller can do nothing about it
 	case errors.Is(err, errQueueClosed):
 		return s.writeAfterShutdown(m, line)
 	default:

@@ -16,8 +16,11 @@ type Stats struct {
 	Acked uint64
 	// FellBack is how many are on file, by reason.
 	FellBack FellBack
-	// Shed is how many were dropped for their level: below Options.FallbackLevel,
-	// when Kafka did not take them.
+	// Shed is how many were dropped for their level. In an overload, when the queue is
+	// full and the fallback does not keep up, that is Debug first, then Info, so that
+	// Warn and above, and entries of which no level is known, find room. (Those for
+	// which there is none either are Lost.) Otherwise it is what is below
+	// Options.FallbackLevel, when Kafka did not take it.
 	Shed uint64
 	// Lost is how many are neither in Kafka nor on file, by reason.
 	Lost Lost
@@ -77,7 +80,8 @@ func (f FellBack) Total() uint64 {
 
 // Lost counts entries that are nowhere, by reason.
 type Lost struct {
-	// NoRoom: the queue was full and the fallback did not keep up.
+	// NoRoom: the queue was full and the fallback did not keep up. Debug and Info are
+	// Shed then.
 	NoRoom uint64
 	// FallbackFailed: the fallback's write failed.
 	FallbackFailed uint64
