@@ -37,11 +37,15 @@ func NewCore(enc zapcore.Encoder, syncer *KafkaSyncer, level zapcore.LevelEnable
 	if rules != nil && rules.hostErr != nil {
 		syncer.tell("host", rules.hostErr)
 	}
-	return newCore(enc, syncer, level, rules)
+	return newCore(enc, syncer, level, rules, options == nil || !options.NoShedEntry)
 }
 
-func newCore(enc zapcore.Encoder, out entryWriter, level zapcore.LevelEnabler, rules *recordRules) *core {
-	return &core{LevelEnabler: level, enc: enc, out: out, rules: rules}
+func newCore(enc zapcore.Encoder, out entryWriter, level zapcore.LevelEnabler, rules *recordRules, notices bool) *core {
+	c := &core{LevelEnabler: level, enc: enc, out: out, rules: rules}
+	if notices {
+		out.writeNotices(c)
+	}
+	return c
 }
 
 // Key returns a field that gives the entry's record a key: records with the same
@@ -85,6 +89,7 @@ type entryWriter interface {
 	zapcore.WriteSyncer
 	write(m *meta, line []byte) (int, error)
 	tell(kind string, err error) // gives err to the ErrorHandler
+	writeNotices(c *core)        // makes c the one that writes what a syncer has to say in the log
 }
 
 // core is the way of an entry from zap into the queue.
@@ -123,6 +128,18 @@ func (c *core) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Checked
 }
 
 func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
+	if err := c.write(e, fields, rankOf(e.Level)); err != nil {
+		return err
+	}
+	if e.Level > zapcore.ErrorLevel {
+		// The process may be about to end. The error would hide the entry's own
+		// outcome, which is nil; zap's core drops it, too.
+		_ = c.out.Sync()
+	}
+	return nil
+}
+
+func (c *core) write(e zapcore.Entry, fields []zapcore.Field, rank levelRank) error {
 	line, err := c.enc.EncodeEntry(e, fields)
 	if err != nil {
 		return err
@@ -130,7 +147,7 @@ func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	s := scratches.Get().(*scratch)
 	m := &s.meta
 	*m = c.meta
-	m.time, m.level = e.Time, rankOf(e.Level)
+	m.time, m.level = e.Time, rank
 	if c.rules == nil {
 		m.headers = m.headers[:len(m.headers):len(m.headers)]
 		c.read(m, fields)
@@ -142,15 +159,7 @@ func (c *core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	_, err = c.out.write(m, line.Bytes())
 	s.reuse()
 	line.Free()
-	if err != nil {
-		return err
-	}
-	if e.Level > zapcore.ErrorLevel {
-		// The process may be about to end. The error would hide the entry's own
-		// outcome, which is nil; zap's core drops it, too.
-		_ = c.out.Sync()
-	}
-	return nil
+	return err
 }
 
 func (c *core) Sync() error { return c.out.Sync() }

@@ -35,6 +35,16 @@ type CoreOptions struct {
 	// fields. One that says nothing of an entry, or of whose name the entry has a
 	// RecordHeader, is left out. Default: none.
 	Headers []HeaderBy
+
+	// NoShedEntry: the core writes no entry about what was shed. Otherwise the first
+	// core of a syncer does, when entries were dropped for their level (Stats.Shed) and
+	// that is over: at Warn, whatever the core's own level, under the logger's name
+	// "zapkafka", to the syncer's topic, at most one a minute, and the rest at
+	// Shutdown. Its message is "N entries shed, M to the fallback, between T1 and T2";
+	// the fields shed, shed_by_level, fell_back, lost, from and to have the numbers. It
+	// is an entry like any other. Without it Options.ErrorHandler is told. Default:
+	// false, there is such an entry.
+	NoShedEntry bool
 }
 
 // HeaderBy is a header of each record of a core.

@@ -16,7 +16,7 @@ import (
 // Kafka topic, through a [Producer], and what Kafka does not take to a
 // fallback. A Write is a copy into memory and never waits for Kafka.
 //
-// It is safe for concurrent use. It runs up to seven goroutines of its own until
+// It is safe for concurrent use. It runs up to eight goroutines of its own until
 // Shutdown or Close, and one more while it writes to Options.LastResort.
 type KafkaSyncer struct {
 	q        *queue
@@ -30,6 +30,7 @@ type KafkaSyncer struct {
 	watcher  *watcher
 	notifier *notifier
 	replayer *replayer // nil: none
+	notice   *shedNotice
 
 	stopSender context.CancelFunc
 
@@ -121,7 +122,9 @@ func startSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, 
 	s.watcher = &watcher{q: q, stop: make(chan struct{}), done: make(chan struct{})}
 	s.notifier = &notifier{q: q, call: o.OnStateChange, stop: make(chan struct{}), done: make(chan struct{})}
 	s.replayer = newReplayer(q, s.file, topic, o, r, s.sender.sick)
+	s.notice = newShedNotice(q, r, topic)
 	go r.run()
+	go s.notice.run()
 	go s.watcher.run()
 	go s.notifier.run()
 	if s.replayer != nil {
@@ -163,6 +166,9 @@ func (s *KafkaSyncer) write(m *meta, line []byte) (int, error) {
 		return 0, err
 	}
 }
+
+// writeNotices implements entryWriter.
+func (s *KafkaSyncer) writeNotices(c *core) { s.notice.writeBy(c) }
 
 // tell implements entryWriter.
 func (s *KafkaSyncer) tell(kind string, err error) { s.reporter.report(kind, err) }

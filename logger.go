@@ -41,7 +41,7 @@ func New(w io.Writer, level zapcore.Level, opts ...zap.Option) *Logger {
 	}
 	enc := zapcore.NewJSONEncoder(NewEncoderConfig())
 	if out, ok := w.(entryWriter); ok {
-		return newLogger(newCore(enc, out, zapcore.DebugLevel, nil), level, opts)
+		return newLogger(newCore(enc, out, zapcore.DebugLevel, nil, true), level, opts)
 	}
 	return newLogger(zapcore.NewCore(enc, writeSyncer(w), zapcore.DebugLevel), level, opts)
 }

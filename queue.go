@@ -63,6 +63,7 @@ type queue struct {
 	wakeReplay chan struct{}
 	wakeHealth chan struct{}
 	wakeNotify chan struct{}
+	wakeShed   chan struct{}
 
 	// backlog reports whether the replay has something to send; nil without one.
 	// Called under mu.
@@ -185,6 +186,7 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 		wakeReplay:    make(chan struct{}, 1),
 		wakeHealth:    make(chan struct{}, 1),
 		wakeNotify:    make(chan struct{}, 1),
+		wakeShed:      make(chan struct{}, 1),
 	}
 	if o.IDHeader {
 		instance, err := drawInstance()

@@ -33,6 +33,9 @@ var classOf = [levelRanks]levelClass{
 // errShed is put's answer for an entry that was shed; it never leaves the package.
 var errShed = errors.New("zapkafka: the entry was shed")
 
+// errShedding is the report when that begins.
+var errShedding = errors.New("zapkafka: entries are being shed for their level (see Stats)")
+
 // roomPerClass is the headroom of a queue: a thirty-second of the bound, but so much
 // that one class's last chunk does not take the room of the next, and so little that
 // any class finds room for a chunk when all but one is spilled.
@@ -83,9 +86,18 @@ func (q *queue) aheadLocked(class levelClass) bool {
 	return false
 }
 
+// countShed counts entries that are dropped for their level.
+func (q *queue) countShed(n *rankCounts) {
+	if n.total() > 0 {
+		q.counters.shed.add(n)
+		wake(q.wakeShed)
+	}
+}
+
 // shedLocked counts an entry, accepted already, for which there was no room.
 func (q *queue) shedLocked(r levelRank) error {
 	q.counters.shed[r].Add(1)
+	wake(q.wakeShed)
 	if q.health.state == Healthy {
 		wake(q.wakeHealth)
 	}
@@ -132,7 +144,7 @@ func (in *rankSet) hasAll(c *chunk) bool {
 // how many are lost.
 func (q *queue) dropLocked(c *chunk, i, n int, why lostReason, kept *rankSet) uint64 {
 	gone, shed := kept.split(c.count(i, n))
-	q.counters.shed.add(shed)
+	q.countShed(shed)
 	q.counters.addLost(why, gone)
 	if kept.hasAll(c) {
 		q.lastResort.takeAll(n, func(k int) []byte { return c.line(i + k) })
@@ -161,7 +173,7 @@ func (c *chunk) shedRecords(kept rankSet) {
 			n[r.level]++
 		}
 	}
-	c.q.counters.shed.add(&n)
+	c.q.countShed(&n)
 	if sum := n.total(); sum > 0 {
 		c.finish(sum, sum)
 	}

@@ -16,7 +16,7 @@ import (
 // Warn and what has no level goes to the fallback.
 func logAll(t *testing.T, s *KafkaSyncer, text string) {
 	t.Helper()
-	l := New(s, zapcore.DebugLevel, zap.AddStacktrace(zapcore.InvalidLevel))
+	l := zap.New(NewCore(zapcore.NewJSONEncoder(NewEncoderConfig()), s, zapcore.DebugLevel, &CoreOptions{NoShedEntry: true}))
 	l.Debug(text, zap.String("pad", "d"))
 	l.Warn(text)
 	l.Info(text)

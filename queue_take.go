@@ -290,7 +290,7 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason, kept 
 	left := c.entries() - c.from - n
 	onFile, dropped := kept.split(c.count(c.from, n))
 	q.counters.addFellBack(why, onFile)
-	q.counters.shed.add(dropped)
+	q.countShed(dropped)
 	if left > 0 && (why == reasonQueueFull || why == reasonSync || why == reasonOutage) {
 		if why == reasonSync {
 			q.cancelSyncLocked()
@@ -522,7 +522,7 @@ func (c *chunk) abandonRecords(kept *rankSet) uint64 {
 		}
 		if s := r.state.Load(); s == heldBit && r.state.CompareAndSwap(s, heldBit|outcome) || settleRecord(r, outcome) {
 			if outcome == shed {
-				c.q.counters.shed.add(one(r.level))
+				c.q.countShed(one(r.level))
 			} else {
 				c.q.counters.addLost(lostFallbackStuck, one(r.level))
 				c.q.lastResort.take(r.Value)

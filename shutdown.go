@@ -92,6 +92,10 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 	if s.replayer != nil {
 		close(s.replayer.stop)
 	}
+	close(s.notice.stop)
+	if most := begin.Add(noticeWait); most.Before(end) {
+		waitUntil(s.notice.done, most)
+	}
 	lost := s.q.lostOnFile()
 	s.q.close()
 	w, _, answers := s.q.flush()
@@ -153,6 +157,8 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 	s.q.endHealth()
 	close(s.notifier.stop)
 	join(s.notifier.done, last.Add(reportGrace), "OnStateChange has not returned: its goroutine is left behind")
+	join(s.notice.done, last.Add(reportGrace), "the core has not returned from the entry about what was shed: its goroutine is left behind")
+	s.notice.rest()
 	if dir, ok := s.file.(directory); ok {
 		dir.tell(s.reporter, false)
 	}
@@ -210,7 +216,7 @@ func receiveUntil(closed <-chan error, end time.Time) error {
 func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 	id := s.q.acceptClosed(m.level)
 	if kept := s.q.forFallback(); !kept[m.level] {
-		s.q.counters.shed.add(one(m.level))
+		s.q.countShed(one(m.level))
 		return len(line), nil
 	}
 	wait := s.o.MaxWait

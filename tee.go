@@ -56,6 +56,15 @@ func (t *teeSyncer) write(m *meta, line []byte) (int, error) {
 	return len(line), nil
 }
 
+// writeNotices implements entryWriter.
+func (t *teeSyncer) writeNotices(c *core) {
+	for _, ws := range t.all {
+		if w, ok := ws.(entryWriter); ok {
+			w.writeNotices(c)
+		}
+	}
+}
+
 // tell implements entryWriter.
 func (t *teeSyncer) tell(kind string, err error) {
 	for _, ws := range t.all {
