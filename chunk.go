@@ -100,12 +100,6 @@ func (c *chunk) fits(n int, m *meta) bool {
 	return c.mem.details == nil || len(c.mem.headers)+len(m.headers) <= cap(c.mem.headers)
 }
 
-// append copies an entry in.
-func (c *chunk) append(m *meta, line []byte, newline bool) {
-	c.appendLine(line, newline, m.level)
-	c.appendMeta(m)
-}
-
 // appendLine copies the line in and sees to its final newline.
 func (c *chunk) appendLine(line []byte, newline bool, r levelRank) {
 	n := c.used + copy(c.mem.text[c.used:c.back], line)
@@ -115,7 +109,7 @@ func (c *chunk) appendLine(line []byte, newline bool, r levelRank) {
 	}
 	c.used = n
 	c.mem.ends = append(c.mem.ends, uint32(n))
-	c.mem.ranks = append(c.mem.ranks, r)
+	c.mem.ranks[len(c.mem.ends)-1] = r
 	c.ranks[r]++
 }
 

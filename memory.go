@@ -37,7 +37,7 @@ type allocator interface {
 type memory struct {
 	text    []byte
 	ends    []uint32      // capacity: the most entries of a chunk
-	ranks   []levelRank   // of all entries; as ends
+	ranks   []levelRank   // of all entries; its length is the capacity of ends
 	times   []int64       // nil until an entry with a time of its own comes; Unix nanoseconds, 0 for none
 	details []entryDetail // nil until an entry with a meta comes
 	headers []Header      // of all entries, one after the other; never grown past its capacity
@@ -61,7 +61,7 @@ const (
 
 // newMemory returns memory for as many entries in text.
 func newMemory(text []byte, entries int) *memory {
-	return &memory{text: text, ends: make([]uint32, 0, entries), ranks: make([]levelRank, 0, entries)}
+	return &memory{text: text, ends: make([]uint32, 0, entries), ranks: make([]levelRank, entries)}
 }
 
 // lacks is what it costs, in bytes, to make room for the metas of as many
@@ -97,7 +97,7 @@ func (m *memory) cost() int64 {
 // reset empties the memory for its next filling. The strings and slices which
 // details and headers point to are let go.
 func (m *memory) reset() {
-	m.ends, m.ranks = m.ends[:0], m.ranks[:0]
+	m.ends = m.ends[:0]
 	for i := range m.times {
 		m.times[i] = 0
 	}

@@ -290,12 +290,13 @@ func (q *queue) put(m *meta, line []byte) error {
 	}
 	q.mu.Lock()
 	c := q.open
-	if c == nil || q.closed || classOf[m.level] < q.floor || !c.fits(n, m) || c.mem.lacks(m, 1) > 0 {
+	if c == nil || q.closed || q.floor > 0 && classOf[m.level] < q.floor || !c.fits(n, m) || c.mem.lacks(m, 1) > 0 {
 		err := q.putSlowLocked(m, line, newline)
 		q.mu.Unlock()
 		return err
 	}
-	c.append(m, line, newline)
+	c.appendLine(line, newline, m.level)
+	c.appendMeta(m)
 	q.accepted++
 	q.mu.Unlock()
 	return nil
@@ -337,7 +338,8 @@ func (q *queue) placeLocked(m *meta, line []byte, newline bool) bool {
 	if c == nil || !q.extendLocked(c, m, keep) {
 		return false
 	}
-	c.append(m, line, newline)
+	c.appendLine(line, newline, m.level)
+	c.appendMeta(m)
 	q.accepted++
 	return true
 }
@@ -509,13 +511,14 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 		// it is the only copy.
 		mem.text = reject.append(make([]byte, 0, size))
 		mem.ends = append(mem.ends, uint32(len(mem.text)))
-		mem.ranks = append(mem.ranks, m.level)
+		mem.ranks[0] = m.level
 		c.mem, c.used, c.back = mem, len(mem.text), len(mem.text)
 		c.ranks[m.level]++
 	} else {
 		mem.text = q.alloc.allocate(size)
 		c.mem, c.back = mem, size
-		c.append(m, line, newline)
+		c.appendLine(line, newline, m.level)
+		c.appendMeta(m)
 	}
 
 	q.mu.Lock()
