@@ -23,7 +23,8 @@
 //
 // [KafkaSyncer.Stats] is the balance sheet; [Options] has the knobs, all of which
 // have defaults; errors on the way go to [Options.ErrorHandler].
-// [KafkaSyncer.State] says how Kafka is doing.
+// [KafkaSyncer.State] says how Kafka is doing. In an overload Debug is dropped first,
+// then Info; the log itself says so afterwards.
 //
 // A [Fallback] is a directory of plain text files, one entry a line. A syncer
 // that is given one sends what is in it to Kafka by itself; see [ReplayOptions].
