@@ -163,6 +163,34 @@ func (p *fakeProducer) Close(context.Context) error {
 	return nil
 }
 
+// lateness measures how late the machine is with a goroutine that is due. The
+// function that it returns ends it, and says the worst.
+func lateness() func() time.Duration {
+	stop, worst := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		const every = 2 * time.Millisecond
+		tick := time.NewTimer(every)
+		defer tick.Stop()
+		most := time.Duration(0)
+		for due := time.Now().Add(every); ; due = time.Now().Add(every) {
+			select {
+			case <-tick.C:
+				if late := time.Since(due); late > most {
+					most = late
+				}
+				tick.Reset(every)
+			case <-stop:
+				worst <- most
+				return
+			}
+		}
+	}()
+	return func() time.Duration {
+		close(stop)
+		return <-worst
+	}
+}
+
 // memoryFile is a fallback in memory.
 type memoryFile struct {
 	mu    sync.Mutex
