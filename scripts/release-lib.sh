@@ -12,7 +12,7 @@ path=$(sed -n 's/^module //p' "$root/go.mod")
 
 # What the documents say as long as there is no release.
 # shellcheck disable=SC2034
-before_first='No release is tagged|(Until|From) the first release|Until a release is tagged'
+before_first='No release is tagged|(Until|From) the first release|Until a release is tagged|Nothing is released yet|未发布|首个版本发布'
 
 # module_path MODULE prints the import path of the module in a directory.
 module_path() {
