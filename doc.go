@@ -39,7 +39,8 @@
 // A record has the time of its log call. Fields give it more, one entry or, by With,
 // all of a logger: [Key] keeps what belongs together in one partition and in order,
 // [Topic] sends it to another topic than the syncer's, [RecordHeader] adds a header.
-// They are not part of the encoded entry, and survive in the fallback.
+// They are not part of the encoded entry, and survive in the fallback. [CoreOptions]
+// says once for all entries of a core what their keys, topics and headers are.
 //
 // # When Kafka is slow, or away
 //
@@ -54,6 +55,10 @@
 // entries give way at the bound, and with FsyncAfter when what is written is to
 // survive a crash of the machine. Any other zapcore.WriteSyncer serves as a fallback
 // as well, but what it gets stays there.
+//
+// With a core the levels are known: [Options.FallbackLevel] keeps entries of low levels
+// off a tight disk, and when even the disk does not keep up Debug is shed first, then
+// Info, and Warn and above never before the rest. [Stats.Levels] counts them.
 //
 // What is in a Fallback goes to Kafka by itself when Kafka is back, and so does what
 // earlier processes left there. Records that come late say so in their headers;

@@ -153,7 +153,7 @@ func ExampleNewLogstashEncoderConfig() {
 	}
 	encoder := zapcore.NewJSONEncoder(zapkafka.NewLogstashEncoderConfig())
 	encoder.AddString("@version", "1")
-	toKafka := zapkafka.NewCore(encoder, syncer, zap.DebugLevel)
+	toKafka := zapkafka.NewCore(encoder, syncer, zap.DebugLevel, nil)
 	toConsole := zapcore.NewCore(encoder, zapcore.Lock(os.Stdout), zap.DebugLevel)
 
 	logger := zapkafka.NewWithCore(zapcore.NewTee(toKafka, toConsole), zap.InfoLevel, plain...)

@@ -145,6 +145,7 @@ func (q *queue) troublesLocked() uint64 {
 	for why := range q.counters.lost {
 		n += q.counters.lost[why].Load()
 	}
+	n += q.counters.shed.total()
 	return n
 }
 

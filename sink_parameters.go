@@ -75,6 +75,7 @@ var sinkParameters = []sinkParameter{
 
 // sinkCodeOnly are the fields that no URL can set: SinkOptions does.
 var sinkCodeOnly = map[string]string{
+	"Options.FallbackLevel": "without effect: zap tells an output no levels",
 	"Options.OnStateChange": "a function",
 	"Options.LastResort":    "an io.Writer",
 	"Options.ErrorHandler":  "a function",

@@ -18,14 +18,19 @@ type Stats struct {
 	Acked uint64
 	// FellBack is how many are on file, by reason.
 	FellBack FellBack
-	// Shed is how many were dropped by level in an overload. At present 0: a
-	// WriteSyncer does not know levels.
+	// Shed is how many were dropped for their level. In an overload, when the queue is
+	// full and the fallback does not keep up, that is Debug first, then Info, so that
+	// Warn and above, and entries of which no level is known, find room. (Those for
+	// which there is none either are Lost.) Otherwise it is what is below
+	// Options.FallbackLevel, when Kafka did not take it.
 	Shed uint64
 	// Lost is how many are neither in Kafka nor on file, by reason.
 	Lost Lost
 
 	// PendingEntries is how many have no outcome yet.
 	PendingEntries uint64
+	// Levels are the entries by level.
+	Levels LevelStats
 	// PendingBytes is the memory in use for entries, in bytes, as counted
 	// against Options.BufferBytes: what waits, what is with the producer and the
 	// client's overhead for it, and what replay has read. What a client has not let go of stays counted
@@ -46,9 +51,6 @@ type Stats struct {
 	// Cut is how many entries in the rejected file are not whole: there was no
 	// room for all of them (see Options.MaxEntryBytes).
 	Cut uint64
-
-	// Levels has the entries by level.
-	Levels LevelStats
 
 	// AcceptedBytes is the length of the entries that got a place in the queue, in
 	// bytes: as they were encoded, with a newline each. Those of Lost.NoRoom got
@@ -138,7 +140,8 @@ func (f FellBack) Total() uint64 {
 
 // Lost counts entries that are nowhere, by reason.
 type Lost struct {
-	// NoRoom: the queue was full and the fallback did not keep up.
+	// NoRoom: the queue was full and the fallback did not keep up. Debug and Info are
+	// Shed then.
 	NoRoom uint64
 	// FallbackFailed: the fallback's write failed.
 	FallbackFailed uint64
@@ -165,7 +168,7 @@ func (q *queue) stats() Stats {
 	c, m := &q.counters, &q.measures
 	st := Stats{
 		Accepted: q.accepted,
-		Acked:    c.acked.Load(),
+		Acked:    c.acked.total(),
 		FellBack: FellBack{
 			QueueFull:      c.fellBack[reasonQueueFull].Load(),
 			DeliveryFailed: c.fellBack[reasonFailed].Load(),
@@ -176,6 +179,7 @@ func (q *queue) stats() Stats {
 			Closed:         c.fellBack[reasonClosed].Load(),
 			Partition:      c.fellBack[reasonPartition].Load(),
 		},
+		Shed: c.shed.total(),
 		Lost: Lost{
 			NoRoom:         c.lost[lostNoRoom].Load(),
 			FallbackFailed: c.lost[lostFallbackFailed].Load(),
@@ -184,6 +188,7 @@ func (q *queue) stats() Stats {
 		},
 		PendingEntries:    q.unsettledUpToLocked(q.accepted),
 		PendingBytes:      q.used,
+		Levels:            q.levelStatsLocked(),
 		PossiblyDuplicate: c.possiblyDuplicate.Load(),
 		LateAcked:         c.lateAcked.Load(),
 		LateFailed:        c.lateFailed.Load(),
@@ -204,6 +209,5 @@ func (q *queue) stats() Stats {
 		st.AcceptedBytes += uint64(q.open.used)
 	}
 	st.InFlightEntries, st.InFlightBytes = q.inFlightLocked()
-	st.Levels = stubLevels(&st)
 	return st
 }

@@ -16,7 +16,7 @@ type Encoder struct {
 	Time, Message, Level string
 
 	// Core returns a core with this encoder in front of the syncer.
-	Core func(*zapkafka.KafkaSyncer, zapcore.LevelEnabler) zapcore.Core
+	Core func(*zapkafka.KafkaSyncer, zapcore.LevelEnabler, *zapkafka.CoreOptions) zapcore.Core
 }
 
 // All returns the encoders.
@@ -28,20 +28,20 @@ func All() []Encoder {
 	}
 }
 
-func zapCore(syncer *zapkafka.KafkaSyncer, level zapcore.LevelEnabler) zapcore.Core {
-	return zapkafka.NewCore(zapcore.NewJSONEncoder(zapkafka.NewEncoderConfig()), syncer, level)
+func zapCore(syncer *zapkafka.KafkaSyncer, level zapcore.LevelEnabler, o *zapkafka.CoreOptions) zapcore.Core {
+	return zapkafka.NewCore(zapcore.NewJSONEncoder(zapkafka.NewEncoderConfig()), syncer, level, o)
 }
 
 // ecszap's NewCore takes a WriteSyncer, which is told neither times nor keys.
 // WrapCore is for a core that one has: it gives errors their fields, and each
 // entry its ecs.version.
-func ecsCore(syncer *zapkafka.KafkaSyncer, level zapcore.LevelEnabler) zapcore.Core {
+func ecsCore(syncer *zapkafka.KafkaSyncer, level zapcore.LevelEnabler, o *zapkafka.CoreOptions) zapcore.Core {
 	encoder := zapcore.NewJSONEncoder(ecszap.NewDefaultEncoderConfig().ToZapCoreEncoderConfig())
-	return ecszap.WrapCore(zapkafka.NewCore(encoder, syncer, level))
+	return ecszap.WrapCore(zapkafka.NewCore(encoder, syncer, level, o))
 }
 
-func logstashCore(syncer *zapkafka.KafkaSyncer, level zapcore.LevelEnabler) zapcore.Core {
+func logstashCore(syncer *zapkafka.KafkaSyncer, level zapcore.LevelEnabler, o *zapkafka.CoreOptions) zapcore.Core {
 	encoder := zapcore.NewJSONEncoder(zapkafka.NewLogstashEncoderConfig())
 	encoder.AddString("@version", "1")
-	return zapkafka.NewCore(encoder, syncer, level)
+	return zapkafka.NewCore(encoder, syncer, level, o)
 }

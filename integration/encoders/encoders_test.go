@@ -124,7 +124,7 @@ func TestEntriesArriveAsTheyAreExpected(t *testing.T) {
 		t.Run(enc.Name, func(t *testing.T) {
 			t.Parallel()
 			want, levels := shapes[enc.Name], []zapcore.Level{zap.DebugLevel, zap.InfoLevel, zap.WarnLevel, zap.ErrorLevel}
-			core := func(s *zapkafka.KafkaSyncer) zapcore.Core { return enc.Core(s, zap.DebugLevel) }
+			core := func(s *zapkafka.KafkaSyncer) zapcore.Core { return enc.Core(s, zap.DebugLevel, nil) }
 			records := arrived(t, core, func(c zapcore.Core) {
 				logger := zap.New(c, zap.WithClock(clock{}), zap.AddCaller(), zap.AddStacktrace(zap.ErrorLevel))
 				for _, level := range levels {

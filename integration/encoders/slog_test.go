@@ -26,7 +26,7 @@ func TestSlog(t *testing.T) {
 	for _, enc := range All() {
 		t.Run(enc.Name, func(t *testing.T) {
 			t.Parallel()
-			core := func(s *zapkafka.KafkaSyncer) zapcore.Core { return enc.Core(s, zap.InfoLevel) }
+			core := func(s *zapkafka.KafkaSyncer) zapcore.Core { return enc.Core(s, zap.InfoLevel, nil) }
 			records := arrived(t, core, func(c zapcore.Core) {
 				// The key, like any other field of the record, is given to the core: an
 				// attribute can't carry it.
@@ -77,6 +77,32 @@ func TestSlog(t *testing.T) {
 	}
 }
 
+// A field that the core makes the key of may be an attribute: one of the call, of
+// With, and behind a handler whose core puts errors into objects of their own.
+func TestSlogKeyByAttribute(t *testing.T) {
+	for _, enc := range All() {
+		t.Run(enc.Name, func(t *testing.T) {
+			t.Parallel()
+			core := func(s *zapkafka.KafkaSyncer) zapcore.Core {
+				return enc.Core(s, zap.InfoLevel, &zapkafka.CoreOptions{Key: zapkafka.ByField("trace_id")})
+			}
+			records := arrived(t, core, func(c zapcore.Core) {
+				logger := slog.New(zapslog.NewHandler(c))
+				logger.Info("of the call", "trace_id", "a1")
+				logger.With("trace_id", "b2").WithGroup("order").Info("of With", "items", 3)
+				logger.Info("none")
+			})
+			var keys []string
+			for _, r := range records {
+				keys = append(keys, string(r.Key))
+			}
+			if want := []string{"a1", "b2", ""}; !reflect.DeepEqual(keys, want) {
+				t.Errorf("the keys are %q, want %q", keys, want)
+			}
+		})
+	}
+}
+
 func stackOf(e map[string]any) string {
 	for _, key := range []string{"stacktrace", "log.origin.stack_trace", "stack_trace"} {
 		if stack, ok := e[key].(string); ok {
@@ -89,7 +115,7 @@ func stackOf(e map[string]any) string {
 // With a Logger's core the levels of a program go for slog too, by the handler's
 // name, and while it runs.
 func TestSlogFollowsLevels(t *testing.T) {
-	core := func(s *zapkafka.KafkaSyncer) zapcore.Core { return All()[0].Core(s, zap.DebugLevel) }
+	core := func(s *zapkafka.KafkaSyncer) zapcore.Core { return All()[0].Core(s, zap.DebugLevel, nil) }
 	records := arrived(t, core, func(c zapcore.Core) {
 		logger := zapkafka.NewWithCore(c, zap.WarnLevel)
 		handler := zapslog.NewHandler(logger.Core(), zapslog.WithName("db"))

@@ -77,7 +77,7 @@ func logged(t *testing.T, enc encoders.Encoder, ids bool) (replayed, direct *kgo
 		if err != nil {
 			t.Fatal(err)
 		}
-		zap.New(enc.Core(syncer, zap.InfoLevel), zap.WithClock(clock{})).Named("shop").
+		zap.New(enc.Core(syncer, zap.InfoLevel, nil), zap.WithClock(clock{})).Named("shop").
 			Warn(message, zap.Int("items", 3), zap.Error(errors.New("no route")))
 		last(fallback)
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)

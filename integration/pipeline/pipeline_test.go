@@ -59,7 +59,7 @@ type service struct {
 
 // logger returns a logger that writes to the syncer in the shape of the service.
 func (s *service) logger(syncer *zapkafka.KafkaSyncer, at time.Time) *zap.Logger {
-	return zap.New(s.Core(syncer, zap.InfoLevel), zap.WithClock(clock{at})).Named("shop")
+	return zap.New(s.Core(syncer, zap.InfoLevel, nil), zap.WithClock(clock{at})).Named("shop")
 }
 
 func TestPipeline(t *testing.T) {

@@ -3,7 +3,6 @@ package fromlogback
 
 import (
 	"errors"
-	"os"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -37,27 +36,8 @@ func After() (*zapkafka.Logger, func() error, error) {
 	}
 	end := func() error { return errors.Join(syncer.Close(), fallback.Close()) } // stop() of the context
 
-	core := zapkafka.NewCore(zapcore.NewJSONEncoder(logstashKeys()), syncer, zap.DebugLevel)
+	core := zapkafka.NewCore(zapcore.NewJSONEncoder(zapkafka.NewLogstashEncoderConfig()), syncer, zap.DebugLevel,
+		&zapkafka.CoreOptions{Key: zapkafka.ByHost()}) // HostNameKeyingStrategy
 	logger := zapkafka.NewWithCore(core, zap.InfoLevel)
 	return logger, end, nil
-}
-
-// logstashKeys names the fields as LogstashEncoder does.
-func logstashKeys() zapcore.EncoderConfig {
-	c := zapkafka.NewEncoderConfig()
-	c.TimeKey = "@timestamp"
-	c.MessageKey = "message"
-	c.NameKey = "logger_name"
-	c.StacktraceKey = "stack_trace"
-	c.EncodeLevel = zapcore.CapitalLevelEncoder
-	return c
-}
-
-// KeyedByHost is HostNameKeyingStrategy.
-func KeyedByHost(logger *zap.Logger) (*zap.Logger, error) {
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, err
-	}
-	return logger.With(zapkafka.Key(host)), nil
 }
