@@ -16,7 +16,7 @@ import (
 func main() {
 	cfg := zap.NewProductionConfig()
 	syncer := must(zapkafka.NewKafkaSyncer(must(franz.New([]string{"localhost:9092"})), "test", must(zapkafka.OpenFallback("kafka-fallback", nil)), nil))
-	kafka := zapkafka.NewCore(zapcore.NewJSONEncoder(cfg.EncoderConfig), syncer, cfg.Level)
+	kafka := zapkafka.NewCore(zapcore.NewJSONEncoder(cfg.EncoderConfig), syncer, cfg.Level, nil)
 	logger := must(cfg.Build(zap.WrapCore(func(core zapcore.Core) zapcore.Core { return zapcore.NewTee(core, kafka) })))
 	defer func() { _ = logger.Sync() }()
 
