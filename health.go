@@ -26,6 +26,18 @@ const (
 // MarshalText returns what String returns, for JSON and the like. It never fails.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText reads what MarshalText wrote, so that Stats come back from JSON. Any
+// other text is an error, and leaves s as it is.
+func (s *State) UnmarshalText(text []byte) error {
+	for state := Healthy; state <= FallbackOnly; state++ {
+		if state.String() == string(text) {
+			*s = state
+			return nil
+		}
+	}
+	return fmt.Errorf("zapkafka: the state is %.40q, but must be one of %q, %q and %q", text, Healthy, Degraded, FallbackOnly)
+}
+
 // String returns "healthy", "degraded" or "fallback only".
 func (s State) String() string {
 	switch s {

@@ -62,7 +62,8 @@ environment:
 USAGE
 }
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Without links: by whatever path it is called, a node has one command line.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 pom=$root/scripts/kafka/pom.xml
 
 host=127.0.0.1

@@ -102,7 +102,15 @@ func run(ctx context.Context, s settings) (err error) {
 	if serving := <-served; !errors.Is(serving, http.ErrServerClosed) {
 		err = errors.Join(err, serving)
 	}
+	report(syncer.Stats(), fallback.Stats())
 	return err
+}
+
+// report prints both balance sheets, which add up once the syncer is shut down.
+func report(s zapkafka.Stats, f zapkafka.FallbackStats) {
+	fmt.Printf("log:      accepted=%d acked=%d fell_back=%d shed=%d lost=%d\n", s.Accepted, s.Acked, s.FellBack.Total(), s.Shed, s.Lost.Total())
+	fmt.Printf("fallback: inherited=%d stored=%d replayed=%d rejected=%d quarantined=%d evicted=%d on_file=%d\n",
+		f.Inherited, f.Stored, f.Replayed, f.Rejected, f.Quarantined, f.Evicted, f.OnFile)
 }
 
 func check(ctx context.Context, url string) error {
