@@ -1,8 +1,8 @@
 package zapkafka
 
 import (
-	"encoding/json"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
