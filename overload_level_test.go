@@ -346,6 +346,32 @@ func TestWaitsInVain(t *testing.T) {
 	}
 }
 
+// However small the bound: when Debug finds no room any more, Info has a chunk's, and then
+// Warn another.
+func TestRoomForHigherLevels(t *testing.T) {
+	for _, o := range []Options{
+		{BufferBytes: 4 << 20, MaxEntryBytes: 1000},
+		{BufferBytes: 4 << 20, MaxEntryBytes: 256 << 10},
+		{BufferBytes: 5 << 20, MaxEntryBytes: 100_000},
+		{BufferBytes: 5 << 20},
+		{},
+	} {
+		for _, overhead := range []Overhead{{}, {RecordBytes: 320, ValuePercent: 100}, {RecordBytes: 600, ValuePercent: 100}} {
+			o.MaxWait = -1
+			q := newOverloaded(t, 1, &o, overhead)
+			for _, level := range []zapcore.Level{zapcore.DebugLevel, zapcore.InfoLevel, zapcore.WarnLevel} {
+				n := 0
+				for q.log(t, level, line200) {
+					n++
+				}
+				if n < q.chunkRecords/2 {
+					t.Errorf("%d bytes, entries of %d, %+v: room for %d entries of level %v, want %d", q.limit, q.maxEntry, overhead, n, level, q.chunkRecords/2)
+				}
+			}
+		}
+	}
+}
+
 // When Warn finds no room, what is left of the open chunk is not for Debug either.
 func TestTheRestOfAChunkIsNotForLowLevels(t *testing.T) {
 	q := newOverloaded(t, 1, &Options{MaxWait: -1}, Overhead{})

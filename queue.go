@@ -250,8 +250,15 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 	if most := largest - int64(q.maxEntry) + maxRejectBytes; q.largest > most {
 		least = most
 	}
+	// And so does a chunk for each class of levels, beside that which is spilled.
+	if chunks := int64(classes) * q.chunkRoom(); least < chunks {
+		least = chunks
+	}
 	if most := q.largest - least; most < q.stuckMost {
 		q.stuckMost = most
+	}
+	if q.stuckMost < 0 {
+		q.stuckMost = 0
 	}
 	q.largest -= q.stuckMost
 	q.headroom = q.roomPerClass()

@@ -41,10 +41,11 @@ var errShedding = errors.New("zapkafka: entries are being shed for their level (
 // any class finds room for a chunk when all but one is spilled.
 func (q *queue) roomPerClass() int64 {
 	room := q.limit / 32
-	if one := q.chunkCost() + timeSize*int64(q.chunkRecords); room < one {
+	one := q.chunkRoom()
+	if room < one {
 		room = one
 	}
-	if most := (q.largest - q.chunkCost() - timeSize*int64(q.chunkRecords)) / int64(classes-1); room > most {
+	if most := (q.largest - one) / int64(classes-1); room > most {
 		room = most
 	}
 	if room < 0 {
@@ -52,6 +53,9 @@ func (q *queue) roomPerClass() int64 {
 	}
 	return room
 }
+
+// chunkRoom is what a chunk needs whose entries have times.
+func (q *queue) chunkRoom() int64 { return q.chunkCost() + timeSize*int64(q.chunkRecords) }
 
 // keepFor is how much of the bound an entry of this level must leave free. cost is that
 // of a large one, which has memory of its own.
