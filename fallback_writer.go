@@ -129,15 +129,18 @@ func (w *fallbackWriter) reportReason(why reason) {
 // first those that were with the client, which Kafka may have got, then those that
 // were not.
 func (w *fallbackWriter) writeRecords(c *chunk) {
-	c.shedRecords(w.q.forFallback())
-	w.writeThose(c, true)
-	w.writeThose(c, false)
+	kept := w.q.forFallback()
+	c.shedRecords(kept)
+	w.writeThose(c, true, &kept)
+	w.writeThose(c, false, &kept)
 	if err := c.lastErr.Swap(nil); err != nil {
 		w.report.report("delivery", fmt.Errorf("zapkafka: delivery failed: entries went to the fallback (see Stats): %w", *err))
 	}
 }
 
-func (w *fallbackWriter) writeThose(c *chunk, maybeStored bool) {
+// writeThose writes those that are kept. One that is not has failed since the others
+// were shed, and is on the list again for that.
+func (w *fallbackWriter) writeThose(c *chunk, maybeStored bool, kept *rankSet) {
 	b := w.newBatch(c)
 	w.records = w.records[:0]
 	first := len(c.records)
@@ -153,7 +156,7 @@ func (w *fallbackWriter) writeThose(c *chunk, maybeStored bool) {
 	}
 	for i := range c.records {
 		r := &c.records[i]
-		if r.state.Load()&outcomeBits != theFallbacks || (reasonOf(r) != reasonPartition) != maybeStored {
+		if !kept[r.level] || r.state.Load()&outcomeBits != theFallbacks || (reasonOf(r) != reasonPartition) != maybeStored {
 			continue
 		}
 		// As long as it is the fallback's and not written, the memory stays.

@@ -15,7 +15,7 @@ const (
 	Healthy State = iota
 	// Degraded means that Kafka acknowledges entries, but within the last ten seconds
 	// others went to the fallback since it refused them, was too slow for them, or
-	// did not answer; or entries were lost.
+	// did not answer; or entries were shed or lost.
 	Degraded
 	// FallbackOnly means that Kafka has acknowledged nothing for Options.OutageAfter
 	// although entries are with the producer. What is logged goes to the fallback

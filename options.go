@@ -35,7 +35,8 @@ type Options struct {
 	// and the disk cannot keep up either; after that the entry is lost, or shed if
 	// its level is Debug or Info. Once the disk makes no progress at all, nobody
 	// waits, and once one at Debug or Info has waited in vain, no other of that level
-	// or below does until there is room again. Default 100 ms; negative: never wait.
+	// or below does until there is room again, but for one that tries it each second,
+	// or each ten times MaxWait if that is more. Default 100 ms; negative: never wait.
 	MaxWait time.Duration
 
 	// MaxEntryBytes is the length of the longest entry that is sent to Kafka, in

@@ -346,6 +346,66 @@ func TestWaitsInVain(t *testing.T) {
 	}
 }
 
+// After a while one of those who do not wait tries it, alone; once he is served they all
+// wait again, although there is no more room than before.
+func TestOneTriesToWaitAgain(t *testing.T) {
+	q := newOverloaded(t, 1, &Options{BufferBytes: 8 << 20, MaxWait: -1}, Overhead{})
+	for q.log(t, zapcore.WarnLevel, line200) {
+	}
+	q.maxWait = time.Millisecond
+	if q.log(t, zapcore.InfoLevel, line200) {
+		t.Fatal("room in a full queue")
+	}
+	if left := time.Until(q.noWaitUntil[classInfo]); q.noWait != classImportant || left <= 0 || left > noWaitLeast {
+		t.Fatalf("classes below %d do not wait for %v", q.noWait, left)
+	}
+	q.noWaitUntil = [classes]time.Time{} // a second later
+	q.maxWait = 10 * waitTime
+	served := make(chan error, 1)
+	go func() { served <- q.put(&meta{level: rankOf(zapcore.InfoLevel)}, line200) }()
+	eventually(t, "one who waits", func() bool {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return len(q.waiters) == 1
+	})
+	if q.log(t, zapcore.InfoLevel, line200) { // at once
+		t.Error("room beside one who waits for it")
+	}
+	low := q.low
+	q.low = q.limit // so that no room is enough
+	q.diskAll()
+	if err := <-served; err != nil || q.noWait != classInfo {
+		t.Errorf("%v; classes below %d do not wait, want %d", err, q.noWait, classInfo)
+	}
+	q.low = low
+}
+
+// However small the bound: when Debug finds no room any more, Info has a chunk's, and then
+// Warn another.
+func TestRoomForHigherLevels(t *testing.T) {
+	for _, o := range []Options{
+		{BufferBytes: 4 << 20, MaxEntryBytes: 1000},
+		{BufferBytes: 4 << 20, MaxEntryBytes: 256 << 10},
+		{BufferBytes: 5 << 20, MaxEntryBytes: 100_000},
+		{BufferBytes: 5 << 20},
+		{},
+	} {
+		for _, overhead := range []Overhead{{}, {RecordBytes: 320, ValuePercent: 100}, {RecordBytes: 600, ValuePercent: 100}} {
+			o.MaxWait = -1
+			q := newOverloaded(t, 1, &o, overhead)
+			for _, level := range []zapcore.Level{zapcore.DebugLevel, zapcore.InfoLevel, zapcore.WarnLevel} {
+				n := 0
+				for q.log(t, level, line200) {
+					n++
+				}
+				if n < q.chunkRecords/2 {
+					t.Errorf("%d bytes, entries of %d, %+v: room for %d entries of level %v, want %d", q.limit, q.maxEntry, overhead, n, level, q.chunkRecords/2)
+				}
+			}
+		}
+	}
+}
+
 // When Warn finds no room, what is left of the open chunk is not for Debug either.
 func TestTheRestOfAChunkIsNotForLowLevels(t *testing.T) {
 	q := newOverloaded(t, 1, &Options{MaxWait: -1}, Overhead{})

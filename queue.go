@@ -108,6 +108,8 @@ type queue struct {
 	inLine  [classes]int  // how many of them are served strictly in turn
 	noWait  levelClass    // what is below has waited in vain, and does not wait at present
 
+	noWaitUntil [classes]time.Time // and then one of the class tries it
+
 	stalled bool   // the disk has stopped making progress: nobody waits for room
 	writing bool   // the fallback writer is inside a write
 	writes  uint64 // how many have ended
@@ -250,8 +252,15 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 	if most := largest - int64(q.maxEntry) + maxRejectBytes; q.largest > most {
 		least = most
 	}
+	// And so does a chunk for each class of levels, beside that which is spilled.
+	if chunks := int64(classes) * q.chunkRoom(); least < chunks {
+		least = chunks
+	}
 	if most := q.largest - least; most < q.stuckMost {
 		q.stuckMost = most
+	}
+	if q.stuckMost < 0 {
+		q.stuckMost = 0
 	}
 	q.largest -= q.stuckMost
 	q.headroom = q.roomPerClass()
@@ -620,7 +629,7 @@ func (q *queue) waitLocked(w *roomWaiter) error {
 	if q.floor < class {
 		q.floor = class // from here on nobody below fills the open chunk unasked
 	}
-	if q.maxWait > 0 && !q.stalled && class >= q.noWait {
+	if q.maxWait > 0 && !q.stalled && (class >= q.noWait || q.mayTryLocked(class)) {
 		w.done, w.writing, w.writes = make(chan struct{}), q.writing, q.writes
 		q.waiters = append(q.waiters, w)
 		if w.inTurn {
@@ -636,6 +645,9 @@ func (q *queue) waitLocked(w *roomWaiter) error {
 		q.mu.Lock()
 		switch {
 		case w.served:
+			if class < q.noWait {
+				q.noWait = class // it is of use again
+			}
 			return nil
 		case !isClosed(w.done): // else it was sent away
 			q.leaveLineLocked(w)
@@ -646,8 +658,8 @@ func (q *queue) waitLocked(w *roomWaiter) error {
 				q.stalled = true
 				q.dismissLocked()
 			}
-			if class < classImportant && q.noWait <= class {
-				q.noWait = class + 1 // until there is room again
+			if class < classImportant {
+				q.giveUpWaitingLocked(class)
 			}
 		}
 	}

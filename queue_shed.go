@@ -1,6 +1,9 @@
 package zapkafka
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // This file is what the queue drops by level: see Stats.Shed.
 //
@@ -12,7 +15,8 @@ import "errors"
 // headroom is left free each time. Who finds no room waits for it as anybody does,
 // and those of higher levels are served first; as long as the fallback keeps up
 // everybody is served, and nothing is dropped. Once one has waited in vain, his level
-// and those below do not wait until there is room again.
+// and those below do not wait until there is room again, or one of them, who tries it
+// now and then, is served.
 
 // levelClass is levels that are treated alike when room is scarce.
 type levelClass uint8
@@ -41,10 +45,11 @@ var errShedding = errors.New("zapkafka: entries are being shed for their level (
 // any class finds room for a chunk when all but one is spilled.
 func (q *queue) roomPerClass() int64 {
 	room := q.limit / 32
-	if one := q.chunkCost() + timeSize*int64(q.chunkRecords); room < one {
+	one := q.chunkRoom()
+	if room < one {
 		room = one
 	}
-	if most := (q.largest - q.chunkCost() - timeSize*int64(q.chunkRecords)) / int64(classes-1); room > most {
+	if most := (q.largest - one) / int64(classes-1); room > most {
 		room = most
 	}
 	if room < 0 {
@@ -52,6 +57,9 @@ func (q *queue) roomPerClass() int64 {
 	}
 	return room
 }
+
+// chunkRoom is what a chunk needs whose entries have times.
+func (q *queue) chunkRoom() int64 { return q.chunkCost() + timeSize*int64(q.chunkRecords) }
 
 // keepFor is how much of the bound an entry of this level must leave free. cost is that
 // of a large one, which has memory of its own.
@@ -84,6 +92,40 @@ func (q *queue) aheadLocked(class levelClass) bool {
 		}
 	}
 	return false
+}
+
+const (
+	// noWaitLeast is how long those do not wait who have waited in vain, at least, and
+	// noWaitWaits times MaxWait: a goroutine that is the one to try spends a small part
+	// of its time on it.
+	noWaitLeast = time.Second
+	noWaitWaits = 10
+)
+
+// giveUpWaitingLocked makes a class and those below not wait: one of it has waited in
+// vain.
+func (q *queue) giveUpWaitingLocked(class levelClass) {
+	if q.noWait <= class {
+		q.noWait = class + 1
+	}
+	pause := noWaitWaits * q.maxWait
+	if pause < noWaitLeast {
+		pause = noWaitLeast
+	}
+	for until := time.Now().Add(pause); ; class-- {
+		q.noWaitUntil[class] = until
+		if class == 0 {
+			return
+		}
+	}
+}
+
+// mayTryLocked reports whether one of a class that does not wait is to try whether that
+// is of use again. Those who do not wait use what room there is at once, so that it may
+// never be enough to call them back: after one pause of the disk they would be shed
+// until they log less.
+func (q *queue) mayTryLocked(class levelClass) bool {
+	return q.inLine[class] == 0 && !time.Now().Before(q.noWaitUntil[class])
 }
 
 // countShed counts entries that are dropped for their level.

@@ -10,6 +10,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/zapkafka/zapkafka/internal/spool"
 )
 
 // logAll logs one entry of each kind, and returns the sheets that come of it if only
@@ -194,4 +196,91 @@ func TestFallbackLevelChanges(t *testing.T) {
 	if _, err := (&Options{FallbackLevel: (*zap.AtomicLevel)(nil)}).withDefaults(); err == nil || !strings.Contains(err.Error(), "FallbackLevel is a nil *zap.AtomicLevel") {
 		t.Errorf("a nil pointer: %v", err)
 	}
+}
+
+// What is diverted, given back, given up and shed is not for Kafka any more.
+func TestWhatIsShedIsNotHandedBack(t *testing.T) {
+	q := newOverloaded(t, 1, &Options{FallbackLevel: zapcore.WarnLevel}, Overhead{})
+	if !q.log(t, zapcore.InfoLevel, []byte("low")) {
+		t.Fatal("no room")
+	}
+	q.mu.Lock()
+	q.sealLocked()
+	q.mu.Unlock()
+	c, _ := q.takeForProducer(time.Now())
+	c.makeRecords("test")
+	q.publish(c)
+	r := &c.records[0]
+	r.state.Store(theFallbacks | uint32(reasonPartition)<<reasonShift)
+	if !q.giveBack(c, r) {
+		t.Fatal("not given back")
+	}
+	c.giveUp(reasonDeadline)
+	c.shedRecords(q.forFallback())
+	p := &fakeProducer{}
+	s := &sender{q: q.queue, producer: p, stop: context.Background(), sick: newSickPartitions(p, nil, time.Second)}
+	s.handBack(false)
+	st := q.stats()
+	if p.produces != 0 || st.LateAcked != 0 || st.Shed != 1 || st.PendingBytes != 0 {
+		t.Errorf("handed over %d times: %+v", p.produces, st)
+	}
+}
+
+// loudFile is a fallback that keeps envelopes and calls written after each write.
+type loudFile struct {
+	fallbackFile
+	lines   int
+	written func()
+}
+
+func (f *loudFile) appendBatch(b spool.Batch) (int, error) {
+	f.lines += len(b.Ends)
+	f.written()
+	return len(b.Ends), nil
+}
+
+func (f *loudFile) keepsMeta() bool  { return true }
+func (f *loudFile) ownTopic() string { return "" }
+
+// An entry that fails while those before it are being written is looked at by its level,
+// too.
+func TestFallbackLevelOfWhatFailsLate(t *testing.T) {
+	q := newOverloaded(t, 1, &Options{FallbackLevel: zapcore.WarnLevel}, Overhead{})
+	line := []byte(strings.Repeat(`"`, 1000)) // twice as long in an envelope
+	key := []byte("k")
+	warns := 0
+	for ; warns < 200; warns++ {
+		if err := q.put(&meta{level: rankOf(zapcore.WarnLevel), key: key}, line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := q.put(&meta{level: rankOf(zapcore.DebugLevel), key: key}, line); err != nil {
+		t.Fatal(err)
+	}
+	q.mu.Lock()
+	q.sealLocked()
+	q.mu.Unlock()
+	c, _ := q.takeForProducer(time.Now())
+	c.makeRecords("test")
+	q.publish(c)
+	writes := 0
+	plain := newPlainFallback(&memoryFile{})
+	f := &loudFile{fallbackFile: plain, written: func() {
+		if writes++; writes == 1 {
+			c.records[warns].Done(errors.New("late"))
+		}
+	}}
+	for i := 0; i < warns; i++ {
+		c.records[i].Done(errors.New("at once"))
+	}
+	r := newReporter(func(error) {})
+	w := &fallbackWriter{q: q.queue, file: f, turn: make(chan struct{}, 1), report: r, fsync: newFsyncer(plain, r)}
+	for j, _ := q.takeForFallback(time.Now()); j.c != nil; j, _ = q.takeForFallback(time.Now()) {
+		w.do(j)
+	}
+	st := q.stats()
+	if writes < 2 || f.lines != warns || st.Shed != 1 || st.PendingBytes != 0 {
+		t.Errorf("%d writes of %d lines, want %d: %+v", writes, f.lines, warns, st)
+	}
+	checkBalance(t, st)
 }

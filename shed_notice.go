@@ -123,10 +123,13 @@ func (n *shedNotice) follow() {
 }
 
 // calm reports whether the queue has room again, and nothing keeps it from having it.
+// Of the fallback it asks what it does now: one that has failed is failing, and stalled,
+// until its next write, and once Kafka is back there may be none for days.
 func (q *queue) calm() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.limit-q.used >= q.low && len(q.waiters) == 0 && !q.stalled && !q.failing && q.health.state != FallbackOnly
+	disk := q.stalled && q.writing || q.failing && time.Now().Before(q.failingUntil)
+	return q.limit-q.used >= q.low && len(q.waiters) == 0 && !disk && q.health.state != FallbackOnly
 }
 
 // tell says what was shed since the last time.

@@ -3,6 +3,7 @@ package zapkafka
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -193,4 +194,26 @@ func TestShedByShutdown(t *testing.T) {
 	if !strings.Contains(errs.String(), "1 entries below FallbackLevel were not acknowledged") {
 		t.Errorf("reported: %s", errs.String())
 	}
+}
+
+// A fallback that has failed, and is not written to any more since Kafka is back, does not
+// put off the entry.
+func TestAnEntryThoughTheFallbackHasFailed(t *testing.T) {
+	p := &fakeProducer{keep: true}
+	p.handle = p.hold
+	f := &memoryFile{write: func([]byte) (int, error) { return 0, errors.New("no space left on device") }}
+	s := newTestSyncer(t, p, f, &Options{BufferBytes: 4 << 20, MaxWait: -1, OutageAfter: -1})
+	quickNotices(s)
+	l := New(s, zapcore.DebugLevel)
+	pad := zap.String("pad", strings.Repeat("x", 1000))
+	for s.Stats().Levels[1].Shed < 10 {
+		l.Info("low", pad)
+	}
+	eventually(t, "a write that fails", func() bool {
+		s.q.mu.Lock()
+		defer s.q.mu.Unlock()
+		return s.q.failing
+	})
+	p.answer()
+	eventually(t, "the entry", func() bool { return len(notices(t, p.acknowledged())) > 0 })
 }

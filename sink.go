@@ -19,7 +19,7 @@ type SinkOptions struct {
 	// Options are as for [NewKafkaSyncer], except that SyncTimeout is 250 ms by
 	// default. OnStateChange, LastResort and ErrorHandler can be set here alone, and
 	// are called for all sinks. They must not log to the logger that the sinks
-	// belong to.
+	// belong to. FallbackLevel has no effect: zap tells an output no levels.
 	Options Options
 	// Fallback is as for [OpenFallback].
 	Fallback FallbackOptions
@@ -44,8 +44,8 @@ type SinkOptions struct {
 // takes also what Go refuses there: several IPv6 addresses, or a list in which
 // some have no port. The parameter fallback has to be there: a directory, or
 // stderr (or stdout) for entries that need not survive. Every field of [Options],
-// [ReplayOptions] and [FallbackOptions] but the callbacks has a parameter; the
-// README has a table of them. An unknown parameter, one that is there twice, and
+// [ReplayOptions] and [FallbackOptions] but those which [SinkOptions] names has a
+// parameter; the README has a table of them. An unknown parameter, one that is there twice, and
 // a bad value are errors which name it. Values are encoded as in all URLs: a
 // space is + or %20, a plus %2B, an & %26.
 //

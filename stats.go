@@ -54,7 +54,7 @@ type Stats struct {
 
 	// AcceptedBytes is the length of the entries that got a place in the queue, in
 	// bytes: as they were encoded, with a newline each. Those of Lost.NoRoom got
-	// none.
+	// none, nor did those that an overload shed.
 	AcceptedBytes uint64
 	// AckedBytes and FellBackBytes are the parts of AcceptedBytes that Kafka has
 	// acknowledged and that are on file. What was with the producer is added here

@@ -48,7 +48,7 @@ type Health struct {
 	Acked uint64 `json:"acked"`
 	// FellBack is how many went to the fallback.
 	FellBack uint64 `json:"fell_back"`
-	// Shed is how many were dropped in an overload.
+	// Shed is how many were dropped for their level.
 	Shed uint64 `json:"shed"`
 	// Lost is how many are neither in Kafka nor on file.
 	Lost uint64 `json:"lost"`

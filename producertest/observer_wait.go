@@ -16,7 +16,7 @@ import (
 // replayed are among them, behind those that were logged meanwhile, and have a
 // header "replayed". It does not wait: a log call has returned before its entry is
 // in Kafka. [Observer.WaitFor] waits; that nothing more comes is certain after the
-// logger's Sync.
+// logger's Sync, if nothing is in the fallback: no Sync waits for the replay.
 func (o *Observer) Entries() Entries {
 	return o.Producer.Entries()
 }
