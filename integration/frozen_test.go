@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	frozenFor = flag.Duration("frozen", 10*time.Second, "how long the broker is frozen under load, for each size of entry")
+	frozenFor = flag.Duration("frozen", 6*time.Second, "how long the broker is frozen under load, for each size of entry")
 	profiles  = flag.String("heapprofiles", "", "directory for a heap profile of each load")
 )
 
