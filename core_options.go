@@ -124,7 +124,8 @@ func PerLevel(texts map[zapcore.Level]string) RecordBy {
 // PerLoggerName is a text for each logger's name in the map and the names below
 // it, unless these are there themselves: what is there for "db" goes for "db.pool"
 // too, and not for "dbx". It says nothing of other names, and of those for which
-// the text is "". The map is copied.
+// the text is ""; the name "" in the map is that of the root, and goes for all that have
+// nothing nearer. The map is copied.
 func PerLoggerName(texts map[string]string) RecordBy {
 	copied := make(map[string]string, len(texts))
 	for name, text := range texts {

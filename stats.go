@@ -77,9 +77,9 @@ type Stats struct {
 	// a moment late.
 	LastDelivery time.Time
 
-	// State is how entries get to Kafka at the moment, and StateSince when that
-	// began: what [KafkaSyncer.State] returns.
-	State      State
+	// State is how entries get to Kafka at the moment; see [KafkaSyncer.State].
+	State State
+	// StateSince is when that began.
 	StateSince time.Time
 
 	// BatchEntries counts the batches handed to the producer by how many entries
@@ -94,9 +94,10 @@ type Stats struct {
 
 // Histogram is how many observations were how large.
 type Histogram struct {
-	// Count is how many observations there were, and Sum what they add up to.
+	// Count is how many observations there were.
 	Count uint64
-	Sum   float64
+	// Sum is what they add up to.
+	Sum float64
 	// Buckets has the upper bounds in ascending order; they never change. What is
 	// over the last one is in Count alone.
 	Buckets [12]Bucket
