@@ -71,10 +71,14 @@ func (c *chunk) recordDone(r *Record, err error) {
 			if !r.state.CompareAndSwap(s, s&^heldBit|late) {
 				continue
 			}
-			if err == nil {
+			switch {
+			case err == nil:
 				c.q.counters.lateAcked.Add(1)
 				c.q.acknowledged()
-			} else {
+			case errors.Is(err, ErrRejected):
+				c.q.counters.refused.Add(1) // the replay wants to know
+				fallthrough
+			default:
 				c.q.counters.lateFailed.Add(1)
 			}
 			c.finish(0, 1)
