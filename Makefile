@@ -66,6 +66,10 @@ cross-build: ## compile the root module for other systems
 root-deps: ## check that the root module needs zap alone
 	@scripts/root-deps.sh
 
+.PHONY: release-check
+release-check: ## release HEAD in a scratch clone, and go get and go install it from there
+	@scripts/release-check.sh
+
 .PHONY: cover
 cover: ## coverage of every module
 	@scripts/cover.sh
@@ -109,6 +113,10 @@ chaos: ## faults under load, on Kafkas started here; long; CHAOS_SCENARIO=regexp
 .PHONY: chaos-short
 chaos-short: ## the same in short form, some minutes
 	@scripts/chaos.sh short $(TESTFLAGS)
+
+.PHONY: pipeline
+pipeline: ## from a log call to a search engine, Kafka and OpenSearch started here; a minute or two
+	@scripts/pipeline.sh $(TESTFLAGS)
 
 .PHONY: kafka-start
 kafka-start: ## start a real Kafka without Docker; needs a JDK and Maven

@@ -13,9 +13,11 @@ type meta struct {
 	topic   string // "" for the syncer's
 	key     []byte
 	headers []Header
+	level   levelRank
 }
 
-// bare reports whether the entry's line, and its time perhaps, is all there is.
+// bare reports whether the entry's line, and its time and level perhaps, is all there
+// is.
 func (m *meta) bare() bool {
 	return m.topic == "" && m.key == nil && m.headers == nil
 }
@@ -49,11 +51,12 @@ const (
 // its final states and never a later entry.
 type chunk struct {
 	q      *queue
-	mem    *memory // nil once it was given back
-	first  uint64  // number of the first entry; the first of all entries is 1
-	from   int     // entries before this index are settled already (spilled by a write that came to an early end)
-	used   int     // bytes of mem.text from the front
-	back   int     // start of the keys and header values at the end of mem.text
+	mem    *memory            // nil once it was given back
+	first  uint64             // number of the first entry; the first of all entries is 1
+	from   int                // entries before this index are settled already (spilled by a write that came to an early end)
+	used   int                // bytes of mem.text from the front
+	back   int                // start of the keys and header values at the end of mem.text
+	ranks  [levelRanks]uint16 // how many entries of each level
 	opened time.Time
 
 	// oversize is the length of a single entry over MaxEntryBytes, 0 for all
@@ -80,6 +83,10 @@ type chunk struct {
 	// written, count one each. Used from chunkClient on.
 	counts atomic.Uint64
 
+	handedBytes uint64 // of its records' entries; set before the state becomes chunkClient
+	// mixed is set before the first record takes another way than to be acknowledged.
+	mixed atomic.Bool
+
 	// listed is set while the chunk stands in queue.failed.
 	listed atomic.Bool
 	// lastErr is an error of one of its records, for the report.
@@ -98,7 +105,7 @@ func (c *chunk) fits(n int, m *meta) bool {
 }
 
 // appendLine copies the line in and sees to its final newline.
-func (c *chunk) appendLine(line []byte, newline bool) {
+func (c *chunk) appendLine(line []byte, newline bool, r levelRank) {
 	n := c.used + copy(c.mem.text[c.used:c.back], line)
 	if newline {
 		c.mem.text[n] = '\n'
@@ -106,6 +113,8 @@ func (c *chunk) appendLine(line []byte, newline bool) {
 	}
 	c.used = n
 	c.mem.ends = append(c.mem.ends, uint32(n))
+	c.mem.ranks[len(c.mem.ends)-1] = r
+	c.ranks[r]++
 }
 
 // appendMeta keeps m for the entry that was appended last. The memory has room
@@ -123,14 +132,12 @@ func (c *chunk) appendMeta(m *meta) {
 	// already: cap(details) is cap(ends).
 	mem.details = mem.details[:len(mem.ends)]
 	d := &mem.details[len(mem.ends)-1]
-	d.meta = *m
-	d.key = c.keep(m.key)
-	d.meta.headers = nil
-	d.firstHeader = len(mem.headers)
+	d.topic, d.key = m.topic, c.keep(m.key)
+	d.firstHeader = uint32(len(mem.headers))
 	for _, h := range m.headers {
 		mem.headers = append(mem.headers, Header{Key: h.Key, Value: c.keep(h.Value)})
 	}
-	d.lastHeader = len(mem.headers)
+	d.lastHeader = uint32(len(mem.headers))
 }
 
 // keep copies b to the end of the memory; nil stays nil.
@@ -159,6 +166,30 @@ func (c *chunk) detail(i int) *entryDetail {
 		return nil
 	}
 	return &c.mem.details[i]
+}
+
+// metaOf is the meta of entry i, without its time. The headers lie in c's memory.
+func (c *chunk) metaOf(i int) meta {
+	m := meta{level: c.mem.ranks[i]}
+	if d := c.detail(i); d != nil {
+		m.topic, m.key, m.headers = d.topic, d.key, c.headersOf(d)
+	}
+	return m
+}
+
+// count counts n entries by level, from entry i on.
+func (c *chunk) count(i, n int) *rankCounts {
+	var counts rankCounts
+	if n == c.entries() {
+		for r, k := range c.ranks {
+			counts[r] = uint64(k)
+		}
+		return &counts
+	}
+	for _, r := range c.mem.ranks[i : i+n] {
+		counts[r]++
+	}
+	return &counts
 }
 
 // timeOf is the time of entry i: its own, or when its chunk was begun.

@@ -100,7 +100,7 @@ func TestFieldsOfTheRecord(t *testing.T) {
 func TestTimeOfTheEntry(t *testing.T) {
 	p := newRecordLog()
 	s := newTestSyncer(t, p, &memoryFile{}, &Options{Linger: 100 * time.Millisecond})
-	c := NewCore(zapcore.NewJSONEncoder(NewEncoderConfig()), s, zapcore.DebugLevel)
+	c := NewCore(zapcore.NewJSONEncoder(NewEncoderConfig()), s, zapcore.DebugLevel, nil)
 	when := time.Date(2020, 2, 3, 4, 5, 6, 789, time.UTC)
 	before := time.Now()
 	for i := 0; i < 3; i++ {
@@ -174,7 +174,7 @@ func TestFieldsOfTheRecordElsewhere(t *testing.T) {
 func TestCoreRespectsLevels(t *testing.T) {
 	p := newRecordLog()
 	s := newTestSyncer(t, p, &memoryFile{}, nil)
-	c := NewCore(zapcore.NewJSONEncoder(NewEncoderConfig()), s, zapcore.WarnLevel)
+	c := NewCore(zapcore.NewJSONEncoder(NewEncoderConfig()), s, zapcore.WarnLevel, nil)
 	if got := zapcore.LevelOf(c); got != zapcore.WarnLevel {
 		t.Errorf("level %v, want warn", got)
 	}
@@ -197,7 +197,7 @@ func TestCoreReturnsWhatIsLost(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c := NewCore(zapcore.NewJSONEncoder(NewEncoderConfig()), s, zapcore.DebugLevel)
+	c := NewCore(zapcore.NewJSONEncoder(NewEncoderConfig()), s, zapcore.DebugLevel, nil)
 	if err := c.Write(zapcore.Entry{Message: "after", Time: time.Now()}, nil); err != nil {
 		t.Errorf("an entry after Close that is on file: %v", err)
 	}
@@ -211,9 +211,9 @@ func TestNewCorePanics(t *testing.T) {
 	s := newTestSyncer(t, newRecordLog(), &memoryFile{}, nil)
 	enc := zapcore.NewJSONEncoder(NewEncoderConfig())
 	for name, call := range map[string]func(){
-		"encoder": func() { NewCore(nil, s, zapcore.InfoLevel) },
-		"syncer":  func() { NewCore(enc, nil, zapcore.InfoLevel) },
-		"level":   func() { NewCore(enc, s, nil) },
+		"encoder": func() { NewCore(nil, s, zapcore.InfoLevel, nil) },
+		"syncer":  func() { NewCore(enc, nil, zapcore.InfoLevel, nil) },
+		"level":   func() { NewCore(enc, s, nil, nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -233,7 +233,7 @@ func TestCoreAllocates(t *testing.T) {
 		t.Skip("the race detector allocates by itself")
 	}
 	s := newTestSyncer(t, &fakeProducer{}, &memoryFile{}, nil)
-	c := NewCore(zapcore.NewJSONEncoder(NewEncoderConfig()), s, zapcore.DebugLevel)
+	c := NewCore(zapcore.NewJSONEncoder(NewEncoderConfig()), s, zapcore.DebugLevel, nil)
 	e := zapcore.Entry{Level: zapcore.InfoLevel, Time: time.Now(), Message: "order placed"}
 	for name, c := range map[string]zapcore.Core{"bare": c, "with a key": c.With([]zapcore.Field{Key("order-1")})} {
 		if avg := testing.AllocsPerRun(50_000, func() { _ = c.Write(e, nil) }); avg != 0 {

@@ -144,6 +144,27 @@ func ExampleNewWithCore() {
 	// alarms: {"level":"error","msg":"disk full"}
 }
 
+// The fields that Logstash and its encoder for Java use, with the constant that
+// zap has no key for.
+func ExampleNewLogstashEncoderConfig() {
+	syncer, err := zapkafka.NewKafkaSyncer(kafka{}, "app-logs", zapcore.AddSync(os.Stderr), nil)
+	if err != nil {
+		panic(err)
+	}
+	encoder := zapcore.NewJSONEncoder(zapkafka.NewLogstashEncoderConfig())
+	encoder.AddString("@version", "1")
+	toKafka := zapkafka.NewCore(encoder, syncer, zap.DebugLevel, nil)
+	toConsole := zapcore.NewCore(encoder, zapcore.Lock(os.Stdout), zap.DebugLevel)
+
+	logger := zapkafka.NewWithCore(zapcore.NewTee(toKafka, toConsole), zap.InfoLevel, plain...)
+	logger.Named("shop").Info("order placed", zap.Int("items", 3))
+
+	fmt.Println(syncer.Close(), syncer.Stats().Acked)
+	// Output:
+	// {"level":"INFO","@timestamp":"2026-01-02T12:00:00.000Z","logger_name":"shop","message":"order placed","@version":"1","items":3}
+	// <nil> 1
+}
+
 // A fallback is a directory of plain text, one entry a line.
 func ExampleOpenFallback() {
 	dir, err := os.MkdirTemp("", "example-")

@@ -163,6 +163,34 @@ func (p *fakeProducer) Close(context.Context) error {
 	return nil
 }
 
+// lateness measures how late the machine is with a goroutine that is due. The
+// function that it returns ends it, and says the worst.
+func lateness() func() time.Duration {
+	stop, worst := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		const every = 2 * time.Millisecond
+		tick := time.NewTimer(every)
+		defer tick.Stop()
+		most := time.Duration(0)
+		for due := time.Now().Add(every); ; due = time.Now().Add(every) {
+			select {
+			case <-tick.C:
+				if late := time.Since(due); late > most {
+					most = late
+				}
+				tick.Reset(every)
+			case <-stop:
+				worst <- most
+				return
+			}
+		}
+	}()
+	return func() time.Duration {
+		close(stop)
+		return <-worst
+	}
+}
+
 // memoryFile is a fallback in memory.
 type memoryFile struct {
 	mu    sync.Mutex
@@ -268,8 +296,34 @@ func newTestSyncer(t testing.TB, p Producer, f *memoryFile, o *Options) *KafkaSy
 
 func checkBalance(t testing.TB, st Stats) {
 	t.Helper()
+	if bytes := st.AckedBytes + st.FellBackBytes; st.Shed+st.Lost.Total() == 0 && bytes != st.AcceptedBytes || bytes > st.AcceptedBytes {
+		t.Errorf("the bytes do not balance: accepted %d, acked %d and fell back %d: %+v", st.AcceptedBytes, st.AckedBytes, st.FellBackBytes, st)
+	}
+	if n := st.DeliveryLatency.Count; n != st.Acked {
+		t.Errorf("%d entries in the histogram of latencies, and %d acknowledged", n, st.Acked)
+	}
+	checkLevels(t, st)
 	if sum := st.Acked + st.FellBack.Total() + st.Shed + st.Lost.Total(); sum != st.Accepted || st.PendingEntries != 0 {
 		t.Errorf("the balance sheet does not balance: accepted %d, outcomes %d, pending %d: %+v", st.Accepted, sum, st.PendingEntries, st)
+	}
+}
+
+// checkLevels checks that the sheets by level balance, and sum up to the whole.
+func checkLevels(t testing.TB, st Stats) {
+	t.Helper()
+	var sum LevelCounts
+	for i, n := range st.Levels {
+		if n.Accepted != n.Acked+n.FellBack+n.Shed+n.Lost {
+			t.Errorf("the sheet of level %s does not balance: %+v", LevelName(i), n)
+		}
+		sum.Accepted += n.Accepted
+		sum.Acked += n.Acked
+		sum.FellBack += n.FellBack
+		sum.Shed += n.Shed
+		sum.Lost += n.Lost
+	}
+	if want := (LevelCounts{st.Accepted, st.Acked, st.FellBack.Total(), st.Shed, st.Lost.Total()}); sum != want {
+		t.Errorf("the levels sum up to %+v, but the whole is %+v", sum, want)
 	}
 }
 

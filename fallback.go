@@ -66,6 +66,7 @@ type FallbackOptions struct {
 type Fallback struct {
 	// Immutable after OpenFallback.
 	dir   string
+	most  int64 // FallbackOptions.MaxBytes
 	spool *spool.Spool
 	now   func() time.Time
 	fsync func() error // spool.Sync
@@ -149,6 +150,9 @@ type FallbackStats struct {
 	// Bytes is the size of all files that count towards the cap, those of
 	// earlier processes included.
 	Bytes int64
+	// MaxBytes is the cap, FallbackOptions.MaxBytes or its default, in bytes;
+	// negative if there is none.
+	MaxBytes int64
 	// Oldest is when the oldest entry on file was logged, give or take the time
 	// that one write covers; zero if nothing is on file or it is not known.
 	Oldest time.Time
@@ -186,7 +190,7 @@ func OpenFallback(dir string, o *FallbackOptions) (*Fallback, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zapkafka: %w", err) // names the directory and what to do
 	}
-	f := &Fallback{dir: s.Dir(), spool: s, now: time.Now, fsync: s.Sync, appended: make(chan struct{}, 1), replaying: make(chan struct{}, 1)}
+	f := &Fallback{dir: s.Dir(), most: so.MaxBytes, spool: s, now: time.Now, fsync: s.Sync, appended: make(chan struct{}, 1), replaying: make(chan struct{}, 1)}
 	if o != nil && o.FsyncAfter > 0 {
 		f.timed = newTimedFsync(o.FsyncAfter, f.syncByTime)
 		go f.timed.run()
@@ -251,7 +255,7 @@ func (f *Fallback) Stats() FallbackStats {
 	return FallbackStats{
 		Inherited: st.Inherited, Stored: st.Stored,
 		Replayed: st.Replayed, Rejected: st.Rejected, Quarantined: st.Quarantined, Evicted: st.Evicted, OnFile: st.OnFile,
-		Oversize: f.oversize.Load(), FailedFsyncs: f.failedFsyncs.Load(), Uncounted: st.Uncounted, Unindexed: st.Unindexed, Bytes: st.Bytes, Oldest: st.Oldest,
+		Oversize: f.oversize.Load(), FailedFsyncs: f.failedFsyncs.Load(), Uncounted: st.Uncounted, Unindexed: st.Unindexed, Bytes: st.Bytes, MaxBytes: f.most, Oldest: st.Oldest,
 	}
 }
 

@@ -64,27 +64,42 @@ func (w *fallbackWriter) do(j job) {
 // writeWhole writes a chunk that never was with the producer, in one piece if
 // its lines can stand as they are.
 func (w *fallbackWriter) writeWhole(c *chunk, why reason) {
-	n, err := 0, error(nil)
-	if c.from == 0 && w.allPlain(c) {
+	kept := w.q.forFallback()
+	n, wrote, err := 0, 0, error(nil) // n entries are done with, those among them that are shed included
+	if all := kept.hasAll(c); all && c.from == 0 && w.allPlain(c) {
 		n, err = w.append(spool.Batch{
 			Text: c.mem.text[:c.used], Ends: c.mem.ends,
 			First: c.timeOf(0), Last: c.timeOf(c.entries() - 1),
 			IDs: w.idsOf(c),
 		})
+		wrote = n
 	} else {
 		b := w.newBatch(c)
 		for i := c.from; i < c.entries() && err == nil; i++ {
-			w.addEntry(&b, c, i, false)
-			if len(b.Text) >= arenaBytes || i == c.entries()-1 {
-				var k int
-				k, err = w.append(b)
-				n += k
-				b = w.newBatch(c)
+			if kept[c.mem.ranks[i]] {
+				w.addEntry(&b, c, i, false)
 			}
+			if len(b.Text) < arenaBytes && i < c.entries()-1 {
+				continue
+			}
+			k := 0
+			if len(b.Ends) > 0 {
+				k, err = w.append(b)
+			}
+			wrote += k
+			for left := k; c.from+n <= i; n++ {
+				if kept[c.mem.ranks[c.from+n]] {
+					if left == 0 {
+						break // the first that is not on file
+					}
+					left--
+				}
+			}
+			b = w.newBatch(c)
 		}
 	}
-	w.q.wroteWhole(c, n, why, lostTo(err))
-	if n > 0 {
+	w.q.wroteWhole(c, n, why, lostTo(err), &kept)
+	if wrote > 0 {
 		w.reportReason(why)
 	}
 }
@@ -114,14 +129,18 @@ func (w *fallbackWriter) reportReason(why reason) {
 // first those that were with the client, which Kafka may have got, then those that
 // were not.
 func (w *fallbackWriter) writeRecords(c *chunk) {
-	w.writeThose(c, true)
-	w.writeThose(c, false)
+	kept := w.q.forFallback()
+	c.shedRecords(kept)
+	w.writeThose(c, true, &kept)
+	w.writeThose(c, false, &kept)
 	if err := c.lastErr.Swap(nil); err != nil {
 		w.report.report("delivery", fmt.Errorf("zapkafka: delivery failed: entries went to the fallback (see Stats): %w", *err))
 	}
 }
 
-func (w *fallbackWriter) writeThose(c *chunk, maybeStored bool) {
+// writeThose writes those that are kept. One that is not has failed since the others
+// were shed, and is on the list again for that.
+func (w *fallbackWriter) writeThose(c *chunk, maybeStored bool, kept *rankSet) {
 	b := w.newBatch(c)
 	w.records = w.records[:0]
 	first := len(c.records)
@@ -137,7 +156,7 @@ func (w *fallbackWriter) writeThose(c *chunk, maybeStored bool) {
 	}
 	for i := range c.records {
 		r := &c.records[i]
-		if r.state.Load()&outcomeBits != theFallbacks || (reasonOf(r) != reasonPartition) != maybeStored {
+		if !kept[r.level] || r.state.Load()&outcomeBits != theFallbacks || (reasonOf(r) != reasonPartition) != maybeStored {
 			continue
 		}
 		// As long as it is the fallback's and not written, the memory stays.
@@ -157,8 +176,9 @@ func (w *fallbackWriter) writeThose(c *chunk, maybeStored bool) {
 // file.
 func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 	why := lostTo(err)
-	unsettled := uint64(0)
-	givenBack := uint64(0)
+	var onFile [reasons]rankCounts
+	var gone rankCounts
+	unsettled, unsure, givenBack := uint64(0), uint64(0), uint64(0)
 	takenBack := false
 	lastReason := reasons
 	for i, r := range w.records {
@@ -186,15 +206,20 @@ func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 				lastReason = because
 				w.reportReason(because)
 			}
-			c.q.counters.fellBack[because].Add(1)
+			onFile[because][r.level]++
 			if because != reasonPartition {
-				c.q.counters.possiblyDuplicate.Add(1)
+				unsure++
 			}
 		} else {
-			c.q.counters.lost[why].Add(1)
+			gone[r.level]++
 			c.q.lastResort.take(r.Value)
 		}
 	}
+	for because := range onFile {
+		c.q.counters.addFellBack(reason(because), &onFile[because])
+	}
+	c.q.counters.addLost(why, &gone)
+	c.q.counters.possiblyDuplicate.Add(unsure)
 	refs := uint64(len(w.records)) - givenBack
 	w.records = w.records[:0]
 	if refs > 0 { // else the client may be done with the chunk by now
@@ -209,13 +234,20 @@ func (w *fallbackWriter) settle(c *chunk, n int, err error) {
 func (w *fallbackWriter) writeRejected(c *chunk) {
 	b := spool.Batch{Text: c.mem.text, Ends: c.mem.ends, First: c.opened, Last: c.opened}
 	size, cut := c.oversize, c.cut // c is not ours after wroteWhole
-	n, err := w.use(b, w.file.rejectBatch, true)
+	kept := w.q.forFallback()
+	wanted := kept.hasAll(c)
+	n, err := 0, error(nil)
+	if wanted {
+		n, err = w.use(b, w.file.rejectBatch, true)
+	}
 	if n > 0 && cut {
 		w.q.counters.cut.Add(1)
 	}
-	w.q.wroteWhole(c, n, reasonTooLarge, lostTo(err))
+	w.q.wroteWhole(c, n, reasonTooLarge, lostTo(err), &kept)
 	what := "it is with the rejected entries of the fallback"
 	switch {
+	case !wanted:
+		what = "it is shed: its level is below FallbackLevel"
 	case n == 0:
 		what = "it is lost: the fallback could not take it"
 	case cut:
@@ -266,17 +298,12 @@ func (w *fallbackWriter) idsOf(c *chunk) spool.IDs {
 // addEntry appends entry i of c to the batch, in an envelope where it needs one.
 func (w *fallbackWriter) addEntry(b *spool.Batch, c *chunk, i int, duplicate bool) {
 	line := c.line(i)
-	m := &noMeta
-	if d := c.detail(i); d != nil {
-		own := d.meta
-		own.headers = c.headersOf(d)
-		m = &own
-	}
+	m := c.metaOf(i)
 	if c.q.instance != 0 {
 		b.IDs.Sequences = append(b.IDs.Sequences, c.idOf(i).Sequence)
 		w.ids = b.IDs.Sequences
 	}
-	plain := standsPlain(w.file, m, line[:len(line)-1])
+	plain := standsPlain(w.file, &m, line[:len(line)-1])
 	switch {
 	case plain && c.entries() == 1:
 		// A large entry as a rule: no second copy of it.
@@ -336,11 +363,7 @@ func (c *chunk) indexOf(i int) int { return c.entries() - len(c.records) + i }
 // envelope is entry i of c as an envelope.
 func (w *fallbackWriter) envelope(c *chunk, i int) spool.Envelope {
 	line := c.line(i)
-	m := noMeta
-	if d := c.detail(i); d != nil {
-		m = d.meta
-		m.headers = c.headersOf(d)
-	}
+	m := c.metaOf(i)
 	m.time = c.timeOf(i)
 	e := envelopeOf(w.file, &m, line[:len(line)-1])
 	e.ID = c.idOf(i)

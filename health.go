@@ -15,13 +15,28 @@ const (
 	Healthy State = iota
 	// Degraded means that Kafka acknowledges entries, but within the last ten seconds
 	// others went to the fallback since it refused them, was too slow for them, or
-	// did not answer; or entries were lost.
+	// did not answer; or entries were shed or lost.
 	Degraded
 	// FallbackOnly means that Kafka has acknowledged nothing for Options.OutageAfter
 	// although entries are with the producer. What is logged goes to the fallback
 	// at once, but for one batch that finds out when Kafka is back.
 	FallbackOnly
 )
+
+// MarshalText returns what String returns, for JSON and the like. It never fails.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote, so that Stats come back from JSON. Any
+// other text is an error, and leaves s as it is.
+func (s *State) UnmarshalText(text []byte) error {
+	for state := Healthy; state <= FallbackOnly; state++ {
+		if state.String() == string(text) {
+			*s = state
+			return nil
+		}
+	}
+	return fmt.Errorf("zapkafka: the state is %.40q, but must be one of %q, %q and %q", text, Healthy, Degraded, FallbackOnly)
+}
 
 // String returns "healthy", "degraded" or "fallback only".
 func (s State) String() string {
@@ -142,6 +157,7 @@ func (q *queue) troublesLocked() uint64 {
 	for why := range q.counters.lost {
 		n += q.counters.lost[why].Load()
 	}
+	n += q.counters.shed.total()
 	return n
 }
 
@@ -157,6 +173,7 @@ func (q *queue) assessLocked(now time.Time) time.Duration {
 	if h.ended {
 		return never
 	}
+	q.noteAnswersLocked(now)
 	underway := q.underwayLocked() > 0
 	if n := q.troublesLocked(); n != h.troubles {
 		h.troubles, h.troubled = n, now

@@ -2,6 +2,7 @@ package zapkafka
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -393,5 +394,23 @@ func TestOutageWithAFailingFallbackLosesNothing(t *testing.T) {
 	eventually(t, "both in Kafka", func() bool { return s.Stats().Acked == 2 })
 	if lost := s.Stats().Lost.Total(); lost != 0 {
 		t.Errorf("%d lost", lost)
+	}
+}
+
+// A sheet that was sent as JSON is the same at the other end.
+func TestStateAsText(t *testing.T) {
+	for _, state := range []State{Healthy, Degraded, FallbackOnly} {
+		b, err := json.Marshal(Stats{State: state})
+		if err != nil {
+			t.Fatal(err)
+		}
+		back := Stats{State: -1}
+		if err := json.Unmarshal(b, &back); err != nil || back.State != state {
+			t.Errorf("%v came back as %v: %v", state, back.State, err)
+		}
+	}
+	state := Degraded
+	if err := state.UnmarshalText([]byte("well")); err == nil || !strings.Contains(err.Error(), `"fallback only"`) || state != Degraded {
+		t.Errorf("UnmarshalText = %v, and the state is %v", err, state)
 	}
 }

@@ -16,7 +16,7 @@ import (
 // Kafka topic, through a [Producer], and what Kafka does not take to a
 // fallback. A Write is a copy into memory and never waits for Kafka.
 //
-// It is safe for concurrent use. It runs up to seven goroutines of its own until
+// It is safe for concurrent use. It runs up to eight goroutines of its own until
 // Shutdown or Close, and one more while it writes to Options.LastResort.
 type KafkaSyncer struct {
 	q        *queue
@@ -30,6 +30,7 @@ type KafkaSyncer struct {
 	watcher  *watcher
 	notifier *notifier
 	replayer *replayer // nil: none
+	notice   *shedNotice
 
 	stopSender context.CancelFunc
 
@@ -44,6 +45,7 @@ type KafkaSyncer struct {
 }
 
 var (
+	_ entryWriter         = (*KafkaSyncer)(nil)
 	_ zapcore.WriteSyncer = (*KafkaSyncer)(nil)
 	_ io.Closer           = (*KafkaSyncer)(nil)
 )
@@ -120,7 +122,9 @@ func startSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, 
 	s.watcher = &watcher{q: q, stop: make(chan struct{}), done: make(chan struct{})}
 	s.notifier = &notifier{q: q, call: o.OnStateChange, stop: make(chan struct{}), done: make(chan struct{})}
 	s.replayer = newReplayer(q, s.file, topic, o, r, s.sender.sick)
+	s.notice = newShedNotice(q, r, topic)
 	go r.run()
+	go s.notice.run()
 	go s.watcher.run()
 	go s.notifier.run()
 	if s.replayer != nil {
@@ -139,7 +143,7 @@ func startSyncer(producer Producer, topic string, fallback zapcore.WriteSyncer, 
 //
 // Whatever Kafka does, Write returns len(p) and nil. It returns an error only
 // for an entry that is lost: ErrQueueFull, or, after Shutdown, why the fallback
-// could not take it.
+// could not take it. Nothing is shed that comes by Write, as it has no level.
 func (s *KafkaSyncer) Write(p []byte) (int, error) {
 	return s.write(&noMeta, p)
 }
@@ -147,10 +151,13 @@ func (s *KafkaSyncer) Write(p []byte) (int, error) {
 // noMeta is the meta of Write. Nobody changes it.
 var noMeta meta
 
+// write implements entryWriter.
 func (s *KafkaSyncer) write(m *meta, line []byte) (int, error) {
 	switch err := s.q.put(m, line); {
 	case err == nil:
 		return len(line), nil
+	case errors.Is(err, errShed):
+		return len(line), nil // by the rules, and counted; the caller can do nothing about it
 	case errors.Is(err, errQueueClosed):
 		return s.writeAfterShutdown(m, line)
 	default:
@@ -159,6 +166,12 @@ func (s *KafkaSyncer) write(m *meta, line []byte) (int, error) {
 		return 0, err
 	}
 }
+
+// writeNotices implements entryWriter.
+func (s *KafkaSyncer) writeNotices(c *core) { s.notice.writeBy(c) }
+
+// tell implements entryWriter.
+func (s *KafkaSyncer) tell(kind string, err error) { s.reporter.report(kind, err) }
 
 // Sync waits until every entry accepted before the call is in Kafka or on disk,
 // at most Options.SyncTimeout. What Kafka has not acknowledged after three

@@ -40,8 +40,8 @@ func New(w io.Writer, level zapcore.Level, opts ...zap.Option) *Logger {
 		panic("zapkafka: New: the writer is nil: pass a *KafkaSyncer, os.Stderr or any other io.Writer")
 	}
 	enc := zapcore.NewJSONEncoder(NewEncoderConfig())
-	if syncer, ok := w.(*KafkaSyncer); ok {
-		return newLogger(NewCore(enc, syncer, zapcore.DebugLevel), level, opts)
+	if out, ok := w.(entryWriter); ok {
+		return newLogger(newCore(enc, out, zapcore.DebugLevel, nil, true), level, opts)
 	}
 	return newLogger(zapcore.NewCore(enc, writeSyncer(w), zapcore.DebugLevel), level, opts)
 }

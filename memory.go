@@ -37,6 +37,7 @@ type allocator interface {
 type memory struct {
 	text    []byte
 	ends    []uint32      // capacity: the most entries of a chunk
+	ranks   []levelRank   // of all entries; its length is the capacity of ends
 	times   []int64       // nil until an entry with a time of its own comes; Unix nanoseconds, 0 for none
 	details []entryDetail // nil until an entry with a meta comes
 	headers []Header      // of all entries, one after the other; never grown past its capacity
@@ -45,8 +46,9 @@ type memory struct {
 // entryDetail is what an entry has beside its line. It stands at the entry's
 // index in memory.details.
 type entryDetail struct {
-	meta
-	firstHeader, lastHeader int // in memory.headers
+	topic                   string // "" for the syncer's
+	key                     []byte
+	firstHeader, lastHeader uint32 // in memory.headers
 }
 
 const (
@@ -54,7 +56,13 @@ const (
 	headerSize = int64(unsafe.Sizeof(Header{}))
 	chunkSize  = int64(unsafe.Sizeof(chunk{}))
 	timeSize   = 8
+	entrySize  = 4 + 1 // of ends and ranks
 )
+
+// newMemory returns memory for as many entries in text.
+func newMemory(text []byte, entries int) *memory {
+	return &memory{text: text, ends: make([]uint32, 0, entries), ranks: make([]levelRank, entries)}
+}
 
 // lacks is what it costs, in bytes, to make room for the metas of as many
 // entries, if theirs have what this one has; 0 if there is room.
@@ -82,7 +90,7 @@ func (m *memory) extend(of *meta, entries int) {
 
 // cost is what the memory is charged with, in bytes: all of it, used or not.
 func (m *memory) cost() int64 {
-	return int64(len(m.text)) + 4*int64(cap(m.ends)) + timeSize*int64(cap(m.times)) + chunkSize +
+	return int64(len(m.text)) + entrySize*int64(cap(m.ends)) + timeSize*int64(cap(m.times)) + chunkSize +
 		int64(cap(m.details))*detailSize + int64(cap(m.headers))*headerSize
 }
 

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"go.uber.org/zap/zapcore"
 )
 
 // Options are the knobs of a [KafkaSyncer]. The zero value of each field means
@@ -30,9 +32,11 @@ type Options struct {
 	DeliveryTimeout time.Duration
 
 	// MaxWait is the longest time for which Write waits when the queue is full
-	// and the disk cannot keep up either; after that the entry is lost. Once the
-	// disk makes no progress at all, nobody waits. Default 100 ms; negative:
-	// never wait.
+	// and the disk cannot keep up either; after that the entry is lost, or shed if
+	// its level is Debug or Info. Once the disk makes no progress at all, nobody
+	// waits, and once one at Debug or Info has waited in vain, no other of that level
+	// or below does until there is room again, but for one that tries it each second,
+	// or each ten times MaxWait if that is more. Default 100 ms; negative: never wait.
 	MaxWait time.Duration
 
 	// MaxEntryBytes is the length of the longest entry that is sent to Kafka, in
@@ -81,6 +85,15 @@ type Options struct {
 
 	// Replay is how entries in the fallback are sent to Kafka later.
 	Replay ReplayOptions
+
+	// FallbackLevel is the lowest level that goes to the fallback, for when disk is
+	// tight. An entry below it that would have to go there, for whatever reason, is
+	// dropped instead, and counted in Stats.Shed: so are those that Kafka has not
+	// acknowledged when a Sync or Shutdown comes to the end of Kafka's time. Kafka's own
+	// lowest level is that of the core. A zap.AtomicLevel can be changed at run time.
+	// Entries of which no level is known, those of Write, always go. Default: all
+	// levels go.
+	FallbackLevel zapcore.LevelEnabler
 
 	// LastResort gets entries that are lost: Kafka did not take them and the
 	// fallback could not. Each is one Write of one line, "zapkafka: lost: " and as
@@ -189,6 +202,9 @@ func (o *Options) withDefaults() (*Options, error) {
 	}
 	if d.Replay.Rate == 0 {
 		d.Replay.Rate = defaultReplayRate
+	}
+	if d.FallbackLevel != nil && isNil(d.FallbackLevel) {
+		bad("FallbackLevel is a nil %T, but must be a level, or nil itself for all of them", d.FallbackLevel)
 	}
 	if d.LastResort == nil {
 		d.LastResort = os.Stderr

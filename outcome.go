@@ -13,8 +13,9 @@ import (
 //	undecided --Done(err) or given up--> theFallbacks --written--> fellBack
 //	    ^                                             --failed---> lost
 //	    +---- failed, given up for a Sync, still held ----+
+//	                                      theFallbacks --below FallbackLevel--> shed
 //
-// acked, fellBack and lost are final. The hold ends with the first Done,
+// acked, fellBack, lost and shed are final. The hold ends with the first Done,
 // whatever the state is by then; if that brings an acknowledgement of what was given
 // up before, lateBit says so.
 const (
@@ -23,6 +24,7 @@ const (
 	theFallbacks        // decided, not yet written
 	fellBack            // on file
 	lost                // the fallback could not take it
+	shed                // the fallback does not want its level
 
 	outcomeBits uint32 = 0x0f
 	heldBit     uint32 = 0x10
@@ -69,10 +71,14 @@ func (c *chunk) recordDone(r *Record, err error) {
 			if !r.state.CompareAndSwap(s, s&^heldBit|late) {
 				continue
 			}
-			if err == nil {
+			switch {
+			case err == nil:
 				c.q.counters.lateAcked.Add(1)
 				c.q.acknowledged()
-			} else {
+			case errors.Is(err, ErrRejected):
+				c.q.counters.refused.Add(1) // the replay wants to know
+				fallthrough
+			default:
 				c.q.counters.lateFailed.Add(1)
 			}
 			c.finish(0, 1)
@@ -80,7 +86,7 @@ func (c *chunk) recordDone(r *Record, err error) {
 			if !r.state.CompareAndSwap(s, acked) {
 				continue
 			}
-			c.q.counters.acked.Add(1)
+			c.q.counters.acked[r.level].Add(1)
 			c.q.acknowledged()
 			c.finish(1, 1)
 		default:
@@ -105,6 +111,7 @@ func (c *chunk) recordDone(r *Record, err error) {
 // giveUp makes the fallback the owner of every undecided record and leaves the
 // client's hold as it is. Called by the fallback writer alone.
 func (c *chunk) giveUp(why reason) {
+	c.mixed.Store(true)
 	for i := range c.records {
 		r := &c.records[i]
 		s := r.state.Load()
@@ -160,12 +167,18 @@ func (c *chunk) finish(unsettled, refs uint64) {
 	}
 }
 
-// counters are the outcomes, each entry in exactly one of the first three
-// groups. They only grow.
+// counters are the outcomes, each entry in exactly one of acked, fellBack, shed
+// and lost. They only grow.
 type counters struct {
-	acked    atomic.Uint64
+	// acked is added to for each record, by the client's goroutines: by level alone,
+	// so that it is one number for each.
+	acked    rankCounters
 	fellBack [reasons]atomic.Uint64
+	shed     rankCounters
 	lost     [lostReasons]atomic.Uint64
+	// The same entries as in fellBack and lost, by level.
+	fellBackBy rankCounters
+	lostBy     rankCounters
 
 	possiblyDuplicate atomic.Uint64
 	lateAcked         atomic.Uint64
@@ -174,6 +187,29 @@ type counters struct {
 	replayAcked       atomic.Uint64
 	refused           atomic.Uint64 // records that Kafka will never take, replayed or not
 	cut               atomic.Uint64
+}
+
+// addFellBack counts entries that are on file.
+func (c *counters) addFellBack(why reason, n *rankCounts) {
+	if sum := n.total(); sum > 0 {
+		c.fellBack[why].Add(sum)
+		c.fellBackBy.add(n)
+	}
+}
+
+// addLost counts entries that are nowhere.
+func (c *counters) addLost(why lostReason, n *rankCounts) {
+	if sum := n.total(); sum > 0 {
+		c.lost[why].Add(sum)
+		c.lostBy.add(n)
+	}
+}
+
+// one is a single entry.
+func one(r levelRank) *rankCounts {
+	var n rankCounts
+	n[r] = 1
+	return &n
 }
 
 // lostReason is why an entry is nowhere.

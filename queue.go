@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 	"unsafe"
+
+	"go.uber.org/zap/zapcore"
 )
 
 // queue holds the entries between the callers and the two goroutines that take
@@ -31,6 +33,7 @@ type queue struct {
 	clientMost   int64 // share, or what one chunk costs that does not fit into it
 	reserve      int64 // room that only the sender may use
 	low          int64 // free room below which waiting chunks are spilled
+	headroom     int64 // what Info leaves free for Warn and above, and Debug for Info
 	chunkRecords int   // most entries of a chunk
 	recordCost   int64 // of a record with the producer
 	clientsOwn   int64 // the client's part of that
@@ -45,6 +48,8 @@ type queue struct {
 	alloc        allocator
 	onFree       func(text []byte) // for tests: sees memory that nobody may read any more
 
+	fallbackLevel zapcore.LevelEnabler // Options.FallbackLevel; nil: all go
+
 	// rejected plans the line in the rejected file for an entry that is too
 	// large, in at most room bytes.
 	rejected func(m *meta, value []byte, room int) rejectedLine
@@ -58,6 +63,7 @@ type queue struct {
 	wakeReplay chan struct{}
 	wakeHealth chan struct{}
 	wakeNotify chan struct{}
+	wakeShed   chan struct{}
 
 	// backlog reports whether the replay has something to send; nil without one.
 	// Called under mu.
@@ -70,11 +76,14 @@ type queue struct {
 	ended    bool   // and is over: nothing is kept for reuse
 	accepted uint64 // entries so far; the number of the latest
 
+	acceptedBy rankCounts // those by level, but for the open chunk's
+
 	open    *chunk
-	waiting []*chunk // oldest first
-	rejects []*chunk // oversize, oldest first
-	failed  []*chunk // with records for the fallback writer
-	order   []*chunk // all sealed chunks with entries that have no outcome, as they were sealed
+	floor   levelClass // of open: what is below has to look whether there is room for it
+	waiting []*chunk   // oldest first
+	rejects []*chunk   // oversize, oldest first
+	failed  []*chunk   // with records for the fallback writer
+	order   []*chunk   // all sealed chunks with entries that have no outcome, as they were sealed
 
 	used        int64
 	inClient    int64    // part of used that is with the producer, and counts towards its share
@@ -96,7 +105,10 @@ type queue struct {
 	giveUpWhy  reason
 
 	waiters []*roomWaiter // callers who wait for room, in the order in which they came
-	inLine  int           // how many of them are served strictly in turn
+	inLine  [classes]int  // how many of them are served strictly in turn
+	noWait  levelClass    // what is below has waited in vain, and does not wait at present
+
+	noWaitUntil [classes]time.Time // and then one of the class tries it
 
 	stalled bool   // the disk has stopped making progress: nobody waits for room
 	writing bool   // the fallback writer is inside a write
@@ -115,8 +127,9 @@ type queue struct {
 	silent        bool
 	silentAnswers uint64
 
-	health health
-	replay replayShare
+	health   health
+	replay   replayShare
+	measures measures
 }
 
 // settledWait is someone who waits until every entry up to a number has its
@@ -171,12 +184,15 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 		maxWait:      o.MaxWait,
 		alloc:        newAllocator(),
 		lastResort:   newLastResort(o.LastResort),
-		rejected:     plainRejected,
-		wakeSender:   make(chan struct{}, 1),
-		wakeWriter:   make(chan struct{}, 1),
-		wakeReplay:   make(chan struct{}, 1),
-		wakeHealth:   make(chan struct{}, 1),
-		wakeNotify:   make(chan struct{}, 1),
+
+		fallbackLevel: o.FallbackLevel,
+		rejected:      plainRejected,
+		wakeSender:    make(chan struct{}, 1),
+		wakeWriter:    make(chan struct{}, 1),
+		wakeReplay:    make(chan struct{}, 1),
+		wakeHealth:    make(chan struct{}, 1),
+		wakeNotify:    make(chan struct{}, 1),
+		wakeShed:      make(chan struct{}, 1),
 	}
 	if o.IDHeader {
 		instance, err := drawInstance()
@@ -207,7 +223,7 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 	}
 	// What one chunk costs in addition when it goes to the producer: a usual one,
 	// or the largest entry.
-	largest := int64(q.maxEntry) + 1 + 4 + timeSize + chunkSize
+	largest := int64(q.maxEntry) + 1 + entrySize + timeSize + chunkSize
 	q.reserve = q.extraCost(q.chunkRecords, arenaBytes)
 	if extra := q.extraCost(1, q.maxEntry); extra > q.reserve {
 		q.reserve = extra
@@ -236,13 +252,25 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 	if most := largest - int64(q.maxEntry) + maxRejectBytes; q.largest > most {
 		least = most
 	}
+	// And so does a chunk for each class of levels, beside that which is spilled.
+	if chunks := int64(classes) * q.chunkRoom(); least < chunks {
+		least = chunks
+	}
 	if most := q.largest - least; most < q.stuckMost {
 		q.stuckMost = most
 	}
+	if q.stuckMost < 0 {
+		q.stuckMost = 0
+	}
 	q.largest -= q.stuckMost
+	q.headroom = q.roomPerClass()
 	q.low = q.limit / 8
 	if two := 2 * q.chunkCost(); q.low < two {
 		q.low = two
+	}
+	// Spilling begins before anybody finds no room.
+	if least := int64(classes-1)*q.headroom + q.chunkCost(); q.low < least {
+		q.low = least
 	}
 	q.low += q.reserve
 	return q, nil
@@ -250,7 +278,7 @@ func newQueue(o *Options, overhead Overhead) (*queue, error) {
 
 // chunkCost is the cost of a usual chunk that is not with the producer.
 func (q *queue) chunkCost() int64 {
-	return arenaBytes + 4*int64(q.chunkRecords) + chunkSize
+	return arenaBytes + entrySize*int64(q.chunkRecords) + chunkSize
 }
 
 // extraCost is what a chunk costs in addition while it is with the producer.
@@ -260,8 +288,8 @@ func (q *queue) extraCost(records, bytes int) int64 {
 
 // put copies one entry into the queue. It waits only when the queue is full and
 // the fallback writer does not keep up, at most maxWait. It fails with an error
-// that wraps ErrQueueFull, the entry being counted lost, or with errQueueClosed,
-// the entry not being counted at all.
+// that wraps ErrQueueFull, the entry being counted lost, with errShed, the entry
+// being counted shed, or with errQueueClosed, the entry not being counted at all.
 func (q *queue) put(m *meta, line []byte) error {
 	// A line gets its newline here if the encoder wrote none, so that the
 	// arena is what goes on file.
@@ -275,12 +303,12 @@ func (q *queue) put(m *meta, line []byte) error {
 	}
 	q.mu.Lock()
 	c := q.open
-	if c == nil || q.closed || !c.fits(n, m) || c.mem.lacks(m, 1) > 0 {
+	if c == nil || q.closed || q.floor > 0 && classOf[m.level] < q.floor || !c.fits(n, m) || c.mem.lacks(m, 1) > 0 {
 		err := q.putSlowLocked(m, line, newline)
 		q.mu.Unlock()
 		return err
 	}
-	c.appendLine(line, newline)
+	c.appendLine(line, newline, m.level)
 	c.appendMeta(m)
 	q.accepted++
 	q.mu.Unlock()
@@ -293,37 +321,49 @@ func (q *queue) putSlowLocked(m *meta, line []byte, newline bool) error {
 	if q.closed {
 		return errQueueClosed
 	}
-	// Behind those who wait already: else the newcomers of each moment would
-	// have the room, and one who waits might never get any.
-	if q.inLine == 0 && q.placeLocked(m, line, newline) {
+	// Behind those who wait already, but for those of lower levels: else the newcomers
+	// of each moment would have the room, and one who waits might never get any.
+	if !q.aheadLocked(classOf[m.level]) && q.placeLocked(m, line, newline) {
 		return nil
 	}
-	return q.waitLocked(&roomWaiter{place: func() bool { return q.placeLocked(m, line, newline) }, inTurn: true})
+	return q.waitLocked(&roomWaiter{place: func() bool { return q.placeLocked(m, line, newline) }, inTurn: true, level: m.level})
 }
 
 // placeLocked puts an entry into the open chunk or begins one for it. It
 // reports false if there is no room.
 func (q *queue) placeLocked(m *meta, line []byte, newline bool) bool {
 	c := q.open
+	keep := q.keepFor(m.level, 0)
+	if c != nil && classOf[m.level] < q.floor {
+		// The memory that is left may be for levels above. Else it is so for all of them.
+		if q.used > q.limit-keep {
+			return false
+		}
+		q.floor = q.floorLocked()
+	}
 	if c != nil && !c.fits(len(line)+1, m) {
 		q.sealLocked()
 		c = nil
 	}
 	if c == nil {
-		c = q.openChunkLocked(m)
+		c = q.openChunkLocked(m, keep)
 	}
-	if c == nil || !q.extendLocked(c, m) {
+	if c == nil || !q.extendLocked(c, m, keep) {
 		return false
 	}
-	c.appendLine(line, newline)
+	c.appendLine(line, newline, m.level)
 	c.appendMeta(m)
 	q.accepted++
 	return true
 }
 
 // loseLocked counts an entry for which there was no room.
-func (q *queue) loseLocked() error {
+func (q *queue) loseLocked(r levelRank) error {
 	q.accepted++
+	q.acceptedBy[r]++
+	if classOf[r] < classImportant {
+		return q.shedLocked(r)
+	}
 	why, err := lostNoRoom, ErrQueueFull
 	if q.failing {
 		// The queue is full because the fallback does not take what is in it.
@@ -332,7 +372,7 @@ func (q *queue) loseLocked() error {
 			err = errQueueFullFull
 		}
 	}
-	q.counters.lost[why].Add(1)
+	q.counters.addLost(why, one(r))
 	if q.health.state == Healthy {
 		wake(q.wakeHealth)
 	}
@@ -340,13 +380,13 @@ func (q *queue) loseLocked() error {
 }
 
 // openChunkLocked begins a chunk whose first entry has the meta m, or returns nil
-// if there is no room for both.
-func (q *queue) openChunkLocked(m *meta) *chunk {
+// if there is no room for both, keep being left free.
+func (q *queue) openChunkLocked(m *meta, keep int64) *chunk {
 	var mem *memory
 	if last := len(q.spares) - 1; last >= 0 {
 		mem = q.spares[last]
 		cost := mem.cost()
-		if q.used+cost+mem.lacks(m, q.chunkRecords) > q.limit-q.reserve {
+		if q.used+cost+mem.lacks(m, q.chunkRecords) > q.limit-keep {
 			return nil
 		}
 		q.spares[last] = nil
@@ -358,12 +398,13 @@ func (q *queue) openChunkLocked(m *meta) *chunk {
 		}
 	} else {
 		var none *memory
-		if q.used+q.chunkCost()+none.lacks(m, q.chunkRecords) > q.limit-q.reserve || !q.chargeLocked(q.chunkCost(), q.reserve) {
+		if q.used+q.chunkCost()+none.lacks(m, q.chunkRecords) > q.limit-keep || !q.chargeLocked(q.chunkCost(), keep) {
 			return nil
 		}
-		mem = &memory{text: q.alloc.allocate(arenaBytes), ends: make([]uint32, 0, q.chunkRecords)}
+		mem = newMemory(q.alloc.allocate(arenaBytes), q.chunkRecords)
 	}
 	q.open = &chunk{q: q, mem: mem, first: q.accepted + 1, back: len(mem.text), opened: time.Now()}
+	q.floor = q.floorLocked()
 	wake(q.wakeSender) // for its linger
 	if len(q.order) == 0 {
 		wake(q.wakeWriter) // for its deadline
@@ -374,11 +415,12 @@ func (q *queue) openChunkLocked(m *meta) *chunk {
 	return q.open
 }
 
-// extendLocked makes room in c for the meta m and those of the entries after it.
-func (q *queue) extendLocked(c *chunk, m *meta) bool {
+// extendLocked makes room in c for the meta m and those of the entries after it, keep
+// being left free.
+func (q *queue) extendLocked(c *chunk, m *meta, keep int64) bool {
 	more := c.mem.lacks(m, q.chunkRecords)
 	if more > 0 {
-		if !q.chargeLocked(more, q.reserve) {
+		if !q.chargeLocked(more, keep) {
 			return false
 		}
 		c.mem.extend(m, q.chunkRecords)
@@ -425,7 +467,11 @@ func (q *queue) dropSpareLocked() {
 func (q *queue) sealLocked() {
 	c := q.open
 	q.open = nil
+	q.measures.acceptedBytes += uint64(c.used)
 	c.state = chunkWaiting
+	for r, n := range c.ranks {
+		q.acceptedBy[r] += uint64(n)
+	}
 	q.waiting = append(q.waiting, c)
 	q.order = append(q.order, c)
 	wake(q.wakeSender)
@@ -439,7 +485,7 @@ func (q *queue) sealLocked() {
 // many usual puts.
 func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 	c := &chunk{q: q, opened: time.Now()}
-	mem := &memory{ends: make([]uint32, 0, 1)}
+	mem := newMemory(nil, 1)
 	size := len(line) + 1 + m.bytes()
 	length := len(line) // of the entry, without a newline
 	if !newline {
@@ -459,14 +505,15 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 		mem.headers = make([]Header, 0, len(m.headers))
 	}
 	cost := int64(size) + mem.cost()
-	charge := func() bool { return q.chargeLocked(cost, q.reserve) }
+	keep := q.keepFor(m.level, cost)
+	charge := func() bool { return q.chargeLocked(cost, keep) }
 	q.mu.Lock()
 	err := error(nil)
 	switch {
 	case q.closed:
 		err = errQueueClosed
-	case q.inLine > 0 || !charge():
-		err = q.waitLocked(&roomWaiter{place: charge, inTurn: cost <= 4*q.chunkCost()})
+	case q.aheadLocked(classOf[m.level]) || !charge():
+		err = q.waitLocked(&roomWaiter{place: charge, inTurn: cost <= 4*q.chunkCost(), level: m.level})
 	}
 	q.mu.Unlock()
 	if err != nil {
@@ -478,11 +525,13 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 		// it is the only copy.
 		mem.text = reject.append(make([]byte, 0, size))
 		mem.ends = append(mem.ends, uint32(len(mem.text)))
+		mem.ranks[0] = m.level
 		c.mem, c.used, c.back = mem, len(mem.text), len(mem.text)
+		c.ranks[m.level]++
 	} else {
 		mem.text = q.alloc.allocate(size)
 		c.mem, c.back = mem, size
-		c.appendLine(line, newline)
+		c.appendLine(line, newline, m.level)
 		c.appendMeta(m)
 	}
 
@@ -500,7 +549,9 @@ func (q *queue) putLarge(m *meta, line []byte, newline bool) error {
 		q.sealLocked()
 	}
 	q.accepted++
+	q.acceptedBy[m.level]++
 	c.first = q.accepted
+	q.measures.acceptedBytes += uint64(c.bytesOf(1))
 	c.state = chunkWaiting
 	q.order = append(q.order, c)
 	if c.oversize > 0 {
@@ -562,6 +613,7 @@ type roomWaiter struct {
 	// chunks must come free would never find them otherwise; a huge one would
 	// hold up everybody for too long.
 	inTurn  bool
+	level   levelRank
 	served  bool // guarded by mu
 	done    chan struct{}
 	writing bool   // of the queue when the wait began
@@ -573,11 +625,15 @@ type roomWaiter struct {
 // the caller because the queue was closed.
 func (q *queue) waitLocked(w *roomWaiter) error {
 	wake(q.wakeWriter)
-	if q.maxWait > 0 && !q.stalled {
+	class := classOf[w.level]
+	if q.floor < class {
+		q.floor = class // from here on nobody below fills the open chunk unasked
+	}
+	if q.maxWait > 0 && !q.stalled && (class >= q.noWait || q.mayTryLocked(class)) {
 		w.done, w.writing, w.writes = make(chan struct{}), q.writing, q.writes
 		q.waiters = append(q.waiters, w)
 		if w.inTurn {
-			q.inLine++
+			q.inLine[class]++
 		}
 		q.mu.Unlock()
 		t := time.NewTimer(q.maxWait)
@@ -589,6 +645,9 @@ func (q *queue) waitLocked(w *roomWaiter) error {
 		q.mu.Lock()
 		switch {
 		case w.served:
+			if class < q.noWait {
+				q.noWait = class // it is of use again
+			}
 			return nil
 		case !isClosed(w.done): // else it was sent away
 			q.leaveLineLocked(w)
@@ -599,12 +658,15 @@ func (q *queue) waitLocked(w *roomWaiter) error {
 				q.stalled = true
 				q.dismissLocked()
 			}
+			if class < classImportant {
+				q.giveUpWaitingLocked(class)
+			}
 		}
 	}
 	if q.closed {
 		return errQueueClosed
 	}
-	return q.loseLocked()
+	return q.loseLocked(w.level)
 }
 
 // leaveLineLocked takes w out of the waiters.
@@ -613,28 +675,45 @@ func (q *queue) leaveLineLocked(w *roomWaiter) {
 		if q.waiters[i] == w {
 			q.waiters = append(q.waiters[:i], q.waiters[i+1:]...)
 			if w.inTurn {
-				q.inLine--
+				q.inLine[classOf[w.level]]--
 			}
 			return
 		}
 	}
 }
 
-// serveLocked gives the room that there is to those who wait for it, first come
-// first served, except that one who wants a lot of room holds up nobody else.
+// serveLocked gives the room that there is to those who wait for it: Warn and above
+// before Info, Info before Debug, and of these first come first served, except that
+// one who wants a lot of room holds up nobody else.
 func (q *queue) serveLocked() {
-	left := q.waiters[:0]
+	if q.limit-q.used >= q.low {
+		q.noWait = 0
+	}
+	if len(q.waiters) == 0 {
+		return
+	}
 	full := false
-	for _, w := range q.waiters {
-		if full || !w.place() {
-			full = full || w.inTurn
-			left = append(left, w)
-			continue
+	for n := levelClass(1); n <= classes; n++ {
+		class := classes - n
+		for _, w := range q.waiters {
+			if classOf[w.level] != class {
+				continue
+			}
+			if full || !w.place() {
+				full = full || w.inTurn
+				continue
+			}
+			w.served = true
+			close(w.done)
+			if w.inTurn {
+				q.inLine[class]--
+			}
 		}
-		w.served = true
-		close(w.done)
-		if w.inTurn {
-			q.inLine--
+	}
+	left := q.waiters[:0]
+	for _, w := range q.waiters {
+		if !w.served {
+			left = append(left, w)
 		}
 	}
 	q.setWaitersLocked(left)
@@ -645,7 +724,7 @@ func (q *queue) dismissLocked() {
 	for _, w := range q.waiters {
 		close(w.done)
 	}
-	q.inLine = 0
+	q.inLine = [classes]int{}
 	q.setWaitersLocked(q.waiters[:0])
 }
 
@@ -745,7 +824,10 @@ func (q *queue) chunkSettledLocked(c *chunk) {
 }
 
 func (q *queue) chunkSettled(c *chunk) {
+	now := time.Now()
+	inKafka, bytes, fellBackBytes := c.delivered()
 	q.mu.Lock()
+	q.noteDeliveredLocked(c, now, inKafka, bytes, fellBackBytes)
 	q.chunkSettledLocked(c)
 	q.mu.Unlock()
 }
@@ -764,6 +846,7 @@ func (q *queue) chunkReleased(c *chunk) {
 
 // recordsFailed puts c on the fallback writer's list.
 func (q *queue) recordsFailed(c *chunk) {
+	c.mixed.Store(true)
 	if !c.listed.CompareAndSwap(false, true) {
 		return
 	}

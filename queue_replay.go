@@ -196,6 +196,7 @@ func (q *queue) replayLanded(b *replayBatch) {
 		q.health.replays--
 		q.landedLocked()
 	}
+	q.noteAnswersLocked(time.Now())
 	q.mu.Unlock()
 	wake(q.wakeSender)
 }

@@ -118,6 +118,7 @@ func (c *chunk) makeRecords(topic string) {
 		r.Topic = topic
 		r.Value = line[: len(line)-1 : len(line)-1]
 		r.Time = c.timeOf(c.from + i)
+		r.level = c.mem.ranks[c.from+i]
 		if d := c.detail(c.from + i); d != nil {
 			r.Key = d.key
 			r.Headers = c.headersOf(d)
@@ -141,6 +142,7 @@ func (c *chunk) makeRecords(topic string) {
 func (q *queue) publish(c *chunk) {
 	q.mu.Lock()
 	c.state = chunkClient
+	q.handedOverLocked(c)
 	q.mu.Unlock()
 	wake(q.wakeWriter)
 }
@@ -274,9 +276,10 @@ func (q *queue) overdue(c *chunk, now time.Time) time.Duration {
 }
 
 // wroteWhole ends the writing of a chunk that was taken whole: n of its entries
-// (after c.from) are on file. The rest are lost only if Kafka must not get them
-// any more; otherwise they wait again, for Kafka or for a better day.
-func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
+// (after c.from) are on file, or shed if they are not of the levels that are kept. The
+// rest are lost only if Kafka must not get them any more; otherwise they wait again,
+// for Kafka or for a better day.
+func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason, kept *rankSet) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	defer wake(q.wakeSender) // there may be room to hand over
@@ -288,7 +291,10 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 		return
 	}
 	left := c.entries() - c.from - n
-	q.counters.fellBack[why].Add(uint64(n))
+	onFile, dropped := kept.split(c.count(c.from, n))
+	q.counters.addFellBack(why, onFile)
+	q.countShed(dropped)
+	q.measures.fellBackBytes += c.keptBytes(c.from, n, kept)
 	if left > 0 && (why == reasonQueueFull || why == reasonSync || why == reasonOutage) {
 		if why == reasonSync {
 			q.cancelSyncLocked()
@@ -300,8 +306,7 @@ func (q *queue) wroteWhole(c *chunk, n int, why reason, failed lostReason) {
 		q.waiting[0] = c
 		return
 	}
-	q.counters.lost[failed].Add(uint64(left))
-	q.lastResort.takeAll(left, func(i int) []byte { return c.line(c.from + n + i) })
+	q.dropLocked(c, c.from+n, left, failed, kept)
 	c.state = chunkDone
 	q.chunkSettledLocked(c)
 	q.freeLocked(c)
@@ -353,7 +358,7 @@ func (q *queue) diskAnswered(err error, rejected bool) {
 
 // answers is how many times Kafka has acknowledged something.
 func (q *queue) answers() uint64 {
-	return q.counters.acked.Load() + q.counters.lateAcked.Load() + q.counters.replayAcked.Load()
+	return q.counters.acked.total() + q.counters.lateAcked.Load() + q.counters.replayAcked.Load()
 }
 
 // kafkaSilentLocked reports whether a Sync has waited for Kafka in vain and
@@ -468,10 +473,11 @@ func (q *queue) close() {
 	wake(q.wakeSender)
 }
 
-// abandon counts as lost whatever has no outcome: a write did not return in
+// abandon counts as lost, or shed, whatever has no outcome: a write did not return in
 // time. The sender must have ended or be inside Produce. It returns how many
-// entries that were.
+// entries are lost.
 func (q *queue) abandon() uint64 {
+	kept := q.forFallback() // asks the user's code: not under the lock
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := uint64(0)
@@ -483,13 +489,11 @@ func (q *queue) abandon() uint64 {
 			// The fallback writer may be inside a write with some of these. Who
 			// changes the state of a record first has decided its outcome.
 			c.q.mu.Unlock()
-			n += c.abandonRecords()
+			n += c.abandonRecords(&kept)
 			c.q.mu.Lock()
 		default:
 			left := uint64(c.entries() - c.from)
-			n += left
-			q.counters.lost[lostFallbackStuck].Add(left)
-			q.lastResort.takeAll(int(left), func(i int) []byte { return c.line(c.from + i) })
+			n += q.dropLocked(c, c.from, int(left), lostFallbackStuck, &kept)
 			written := c.state == chunkWriting
 			if c.state == chunkWaiting {
 				q.popWaitingLocked(c)
@@ -504,9 +508,11 @@ func (q *queue) abandon() uint64 {
 	return n
 }
 
-// abandonRecords counts every record of c without an outcome as lost.
-func (c *chunk) abandonRecords() uint64 {
+// abandonRecords counts every record of c without an outcome as lost, or as shed if the
+// fallback would not have wanted it. It returns how many are lost.
+func (c *chunk) abandonRecords(kept *rankSet) uint64 {
 	n := uint64(0)
+	c.mixed.Store(true)
 	// The memory stays until we are through: a Done may come in between, and be
 	// the last.
 	c.counts.Add(1)
@@ -515,10 +521,18 @@ func (c *chunk) abandonRecords() uint64 {
 		r := &c.records[i]
 		// One that is the fallback's keeps the memory: it may be inside the write
 		// that hangs. One that is undecided goes with its Done.
-		if s := r.state.Load(); s == heldBit && r.state.CompareAndSwap(s, heldBit|lost) || settleRecord(r, lost) {
-			c.q.counters.lost[lostFallbackStuck].Add(1)
-			c.q.lastResort.take(r.Value)
-			n++
+		outcome := lost
+		if !kept[r.level] {
+			outcome = shed
+		}
+		if s := r.state.Load(); s == heldBit && r.state.CompareAndSwap(s, heldBit|outcome) || settleRecord(r, outcome) {
+			if outcome == shed {
+				c.q.countShed(one(r.level))
+			} else {
+				c.q.counters.addLost(lostFallbackStuck, one(r.level))
+				c.q.lastResort.take(r.Value)
+				n++
+			}
 			c.finish(1, 0)
 		}
 	}

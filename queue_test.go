@@ -191,7 +191,7 @@ func TestAbandonBetweenReleaseAndSettled(t *testing.T) {
 	// The fallback writer has put it on file and counted; chunkSettled comes next.
 	c.giveUp(reasonSync)
 	settleRecord(r, fellBack)
-	q.counters.fellBack[reasonSync].Add(1)
+	q.counters.addFellBack(reasonSync, one(0))
 	counted := uint64(unsettledOne + 1)
 	c.counts.Add(-counted)
 	r.Done(nil) // the last hold: the memory is free

@@ -23,6 +23,7 @@ type Record struct {
 
 	owner recordOwner
 	state atomic.Uint32
+	level levelRank
 }
 
 // Header is a header of a [Record]. Kafka allows a key more than once.

@@ -135,7 +135,7 @@ func TestIDsAreUnique(t *testing.T) {
 			if i%100 == 0 {
 				mustWrite(t, s, strings.Repeat("x", 10_001))
 				s.q.mu.Lock()
-				_ = s.q.loseLocked()
+				_ = s.q.loseLocked(0)
 				s.q.mu.Unlock()
 			}
 		}

@@ -86,7 +86,7 @@ const (
 	loneTries = 5
 	// refusalSettles is how long it may take a client to report all the records
 	// that it fails for the same reason.
-	refusalSettles = 50 * time.Millisecond
+	refusalSettles = 100 * time.Millisecond
 )
 
 func (r *replayer) run() {

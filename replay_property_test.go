@@ -223,7 +223,7 @@ func oneSheetsRun(t *testing.T, seed int64) {
 		case err != nil:
 			t.Errorf("rejected: %v", err)
 		case !isPoison(id) || !alone[id]:
-			t.Errorf("entry %d is rejected; poison %v, sent alone %v", id, isPoison(id), alone[id])
+			t.Errorf("entry %d is rejected; poison %v, sent alone %v: %.300s", id, isPoison(id), alone[id], line)
 		}
 		rejected[id] = true
 	}

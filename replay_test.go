@@ -26,6 +26,7 @@ type topicDouble struct {
 
 	mu      sync.Mutex
 	down    bool
+	closed  bool
 	held    [][]*Record
 	heldAt  []time.Time
 	topic   []kept // what is stored
@@ -56,14 +57,18 @@ func (p *topicDouble) Start(l Limits, _ ErrorHandler) (Overhead, error) { return
 func (p *topicDouble) Produce(_ context.Context, records []*Record) {
 	records = append([]*Record(nil), records...)
 	p.mu.Lock()
-	if p.down {
+	down, closed := p.down, p.closed
+	if down {
 		p.held = append(p.held, records)
 		p.heldAt = append(p.heldAt, time.Now())
-		p.mu.Unlock()
-		return
 	}
 	p.mu.Unlock()
-	p.deliver(records)
+	switch {
+	case !down:
+		p.deliver(records)
+	case closed: // the sender's last Produce may come beside Close: clients report that, too
+		p.failHeld(errors.New("double: closed"))
+	}
 }
 
 var errPoison = fmt.Errorf("double: MESSAGE_TOO_LARGE: %w", ErrTooLarge)
@@ -135,6 +140,9 @@ func (p *topicDouble) failHeld(err error) {
 func (p *topicDouble) Flush(context.Context) {}
 
 func (p *topicDouble) Close(context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
 	p.failHeld(errors.New("double: closed"))
 	return nil
 }

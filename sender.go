@@ -76,7 +76,7 @@ func (s *sender) handBack(last bool) bool {
 	for _, b := range back {
 		// Given up meanwhile, but on file not yet, perhaps never: Kafka may have it.
 		switch outcome := b.r.state.Load() & outcomeBits; {
-		case last, outcome == fellBack, outcome == lost:
+		case last, outcome == fellBack, outcome == lost, outcome == shed:
 			b.c.notSent(b.r)
 		default:
 			s.records = append(s.records, b.r)

@@ -92,6 +92,10 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 	if s.replayer != nil {
 		close(s.replayer.stop)
 	}
+	close(s.notice.stop)
+	if most := begin.Add(noticeWait); most.Before(end) {
+		waitUntil(s.notice.done, most)
+	}
 	lost := s.q.lostOnFile()
 	s.q.close()
 	w, _, answers := s.q.flush()
@@ -153,6 +157,8 @@ func (s *KafkaSyncer) shutDown(ctx context.Context) error {
 	s.q.endHealth()
 	close(s.notifier.stop)
 	join(s.notifier.done, last.Add(reportGrace), "OnStateChange has not returned: its goroutine is left behind")
+	join(s.notice.done, last.Add(reportGrace), "the core has not returned from the entry about what was shed: its goroutine is left behind")
+	s.notice.rest()
 	if dir, ok := s.file.(directory); ok {
 		dir.tell(s.reporter, false)
 	}
@@ -208,7 +214,15 @@ func receiveUntil(closed <-chan error, end time.Time) error {
 // The write itself runs on a goroutine, because a disk that hangs must not keep
 // the caller. There is never more than one such goroutine: it has the turn.
 func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
-	id := s.q.acceptClosed()
+	value := line
+	if n := len(line); n > 0 && line[n-1] == '\n' {
+		value = line[:n-1]
+	}
+	id := s.q.acceptClosed(m.level, len(value)+1)
+	if kept := s.q.forFallback(); !kept[m.level] {
+		s.q.countShed(one(m.level))
+		return len(line), nil
+	}
 	wait := s.o.MaxWait
 	if wait <= 0 {
 		wait = defaultMaxWait
@@ -218,11 +232,7 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 		end = time.Now() // nobody else waits for it
 	}
 	if !s.takeTurn(end) {
-		return 0, s.lostAfterShutdown(line, lostFallbackStuck, errFallbackStuck)
-	}
-	value := line
-	if n := len(line); n > 0 && line[n-1] == '\n' {
-		value = line[:n-1]
+		return 0, s.lostAfterShutdown(m, line, lostFallbackStuck, errFallbackStuck)
 	}
 	oversize := len(value) > s.o.MaxEntryBytes
 	text, cut := s.lineFor(m, value, oversize, id)
@@ -254,17 +264,17 @@ func (s *KafkaSyncer) writeAfterShutdown(m *meta, line []byte) (int, error) {
 	select {
 	case err := <-result:
 		if err != nil {
-			return 0, s.lostAfterShutdown(line, lostTo(err), err)
+			return 0, s.lostAfterShutdown(m, line, lostTo(err), err)
 		}
 		why := reasonClosed
 		if oversize {
 			why = reasonTooLarge
 		}
-		s.q.counters.fellBack[why].Add(1)
+		s.q.fellBackClosed(why, m.level, len(value)+1)
 		return len(line), nil
 	case <-timer.C:
 		s.stuck.Store(true)
-		return 0, s.lostAfterShutdown(line, lostFallbackStuck, errFallbackStuck)
+		return 0, s.lostAfterShutdown(m, line, lostFallbackStuck, errFallbackStuck)
 	}
 }
 
@@ -336,17 +346,27 @@ func (s *KafkaSyncer) rejectedEnvelope(m *meta, value []byte, room int) rejected
 	}}
 }
 
-func (s *KafkaSyncer) lostAfterShutdown(line []byte, why lostReason, err error) error {
-	s.q.counters.lost[why].Add(1)
+func (s *KafkaSyncer) lostAfterShutdown(m *meta, line []byte, why lostReason, err error) error {
+	s.q.counters.addLost(why, one(m.level))
 	s.q.lastResort.take(line)
 	return fmt.Errorf("%w, and the fallback failed: %w", ErrClosed, err)
 }
 
-// acceptClosed counts an entry that came after the queue was closed, and returns
-// its id.
-func (q *queue) acceptClosed() spool.ID {
+// acceptClosed counts an entry, of so many bytes, that came after the queue was
+// closed, and returns its id.
+func (q *queue) acceptClosed(r levelRank, bytes int) spool.ID {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.accepted++
+	q.acceptedBy[r]++
+	q.measures.acceptedBytes += uint64(bytes)
 	return spool.ID{Instance: q.instance, Sequence: q.accepted}
+}
+
+// fellBackClosed counts such an entry that is on file.
+func (q *queue) fellBackClosed(why reason, r levelRank, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.counters.addFellBack(why, one(r))
+	q.measures.fellBackBytes += uint64(bytes)
 }

@@ -16,15 +16,16 @@ func shutdownWithin(t *testing.T, s *KafkaSyncer, limit time.Duration) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	late := lateness()
 	begin := time.Now()
 	err := s.Shutdown(ctx)
-	// Half a second is the promise. The race detector makes of it what it likes on
-	// a busy machine.
-	most := limit + 500*time.Millisecond
+	took := time.Since(begin)
+	// Half a second is the promise, on a machine that runs who is due.
+	most := limit + 500*time.Millisecond + 4*late()
 	if raceEnabled {
 		most += 5 * time.Second
 	}
-	if took := time.Since(begin); took > most {
+	if took > most {
 		t.Errorf("Shutdown took %v with a limit of %v", took, limit)
 	}
 	return err
@@ -112,12 +113,14 @@ func TestShutdownWithADiskThatHangs(t *testing.T) {
 	for i := 0; i < 5_000; i++ {
 		mustWrite(t, s, fmt.Sprintf("%d\n", i))
 	}
+	late := lateness()
 	err = shutdownWithin(t, s, 200*time.Millisecond)
+	busy := late() > 10*time.Millisecond
 	if err == nil || !strings.Contains(err.Error(), "5000 entries are lost") || !strings.Contains(err.Error(), "has not returned") {
 		t.Errorf("Shutdown = %v; want what is lost, and that a write hangs", err)
 	}
 	for _, innocent := range []string{"producer", "handler"} {
-		if err != nil && strings.Contains(err.Error(), innocent) {
+		if err != nil && strings.Contains(err.Error(), innocent) && !busy {
 			t.Errorf("Shutdown = %v; only the fallback's write hangs, not the %s", err, innocent)
 		}
 	}

@@ -117,6 +117,9 @@ func oneStressRun(t *testing.T, seed int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if f.intn(2) == 0 {
+		o.FallbackLevel = zapcore.ErrorLevel
+	}
 	o.DeliveryTimeout = time.Duration(10+f.intn(100)) * time.Millisecond // below what users may ask for
 	q, err := newQueue(o, f.overhead)
 	if err != nil {
@@ -139,7 +142,7 @@ func oneStressRun(t *testing.T, seed int64) {
 				case 1:
 					_ = s.Sync()
 				}
-				_, _ = s.Write(make([]byte, n))
+				_, _ = s.write(&meta{level: levelRank(rng.Intn(levelRanks))}, make([]byte, n))
 				q.mu.Lock()
 				if q.used+q.spare > q.limit || q.used < 0 || q.inClient < 0 || q.spare < 0 || q.clients < 0 {
 					broken.Add(1)

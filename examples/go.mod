@@ -5,6 +5,7 @@ go 1.26.0
 replace github.com/zapkafka/zapkafka => ../
 
 require (
+	github.com/prometheus/client_golang v1.23.2
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
 	github.com/twmb/franz-go/pkg/kmsg v1.15.0
@@ -12,11 +13,14 @@ require (
 	github.com/zapkafka/zapkafka/producer/franz v0.0.0
 	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.28.0
+	go.uber.org/zap/exp v0.3.0
 )
 
 require (
 	github.com/IBM/sarama v1.61.1 // indirect
 	github.com/Shopify/sarama v1.38.1 // indirect
+	github.com/beorn7/perks v1.0.1 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/confluentinc/confluent-kafka-go/v2 v2.15.1 // indirect
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/eapache/go-resiliency v1.7.0 // indirect
@@ -31,11 +35,21 @@ require (
 	github.com/jcmturner/gofork v1.7.6 // indirect
 	github.com/jcmturner/gokrb5/v8 v8.4.4 // indirect
 	github.com/jcmturner/rpc/v2 v2.0.3 // indirect
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/prometheus/client_model v0.6.2 // indirect
+	github.com/prometheus/common v0.66.1 // indirect
+	github.com/prometheus/procfs v0.16.1 // indirect
 	github.com/rcrowley/go-metrics v0.0.0-20250401214520-65e299d6c5c9 // indirect
 	github.com/segmentio/kafka-go v0.4.51 // indirect
+	github.com/xdg-go/pbkdf2 v1.0.0 // indirect
+	github.com/xdg-go/scram v1.1.2 // indirect
+	github.com/xdg-go/stringprep v1.0.4 // indirect
+	go.yaml.in/yaml/v2 v2.4.2 // indirect
 	golang.org/x/crypto v0.57.0 // indirect
 	golang.org/x/net v0.59.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+	google.golang.org/protobuf v1.36.8 // indirect
 )
 
 require (
@@ -45,6 +59,7 @@ require (
 	github.com/zapkafka/zapkafka/producer/ibmsarama v0.0.0
 	github.com/zapkafka/zapkafka/producer/kafkago v0.0.0
 	github.com/zapkafka/zapkafka/producer/shopifysarama v0.0.0
+	github.com/zapkafka/zapkafka/prometheus v0.0.0
 	go.uber.org/multierr v1.10.0 // indirect
 )
 
@@ -57,3 +72,5 @@ replace github.com/zapkafka/zapkafka/producer/ibmsarama => ../producer/ibmsarama
 replace github.com/zapkafka/zapkafka/producer/confluent => ../producer/confluent
 
 replace github.com/zapkafka/zapkafka/producer/shopifysarama => ../producer/shopifysarama
+
+replace github.com/zapkafka/zapkafka/prometheus => ../prometheus

@@ -22,8 +22,26 @@
 // A case takes up to 15 seconds with an adaptor that keeps the contract; most
 // of them wait, and run side by side.
 //
-// # A producer for a program's own tests
+// # A sink for a program's own tests
 //
-// [NewProducer] returns a producer in memory, which can be told to fail, hold,
-// delay or swallow what it gets, and shows what it has acknowledged.
+// [NewLogger] returns a logger for the program under test, and beside it an
+// [Observer], which shows what would be in Kafka, with topic, key, headers and
+// time, and what in the fallback:
+//
+//	func TestOrderIsLogged(t *testing.T) {
+//		logger, logs := producertest.NewLogger(t, zap.InfoLevel)
+//		placeOrder(logger.Logger, 3)
+//		e := logs.WaitFor(1)[0]
+//		if e.Fields["msg"] != "order placed" || e.Fields["items"] != 3.0 {
+//			t.Errorf("got %v", e)
+//		}
+//	}
+//
+// What the program does when Kafka fails is a call away: [Observer.KafkaDown],
+// [Observer.KafkaMute], [Observer.KafkaRefuses] and [Observer.KafkaUp]. All behind
+// them but the client is real: queue, outcomes, fallback and replay.
+//
+// A program that makes its syncer itself, from a producer that a test can choose,
+// is given that of [NewProducer]. It can be told to fail, hold, delay or swallow
+// what it gets, and shows what it has acknowledged.
 package producertest

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/zapkafka/zapkafka"
@@ -53,6 +54,39 @@ func ExampleNewProducer() {
 	// Output:
 	// app-logs true
 	// acknowledged: 1 on file: 1
+}
+
+// What the program logs is looked at where it would be in Kafka.
+func ExampleNewLogger() {
+	placeOrder := func(logger *zap.Logger, customer string, items int) {
+		logger.Info("order placed", zapkafka.Key(customer), zap.Int("items", items))
+	}
+	_ = func(t *testing.T) { // TestOrderIsLogged
+		logger, logs := producertest.NewLogger(t, zap.InfoLevel)
+		placeOrder(logger.Logger, "customer-7", 3)
+
+		e := logs.WaitFor(1)[0]
+		if string(e.Key) != "customer-7" || e.Fields["msg"] != "order placed" || e.Fields["items"] != 3.0 {
+			t.Errorf("got %v", e)
+		}
+	}
+}
+
+// An outage, and its end: nothing is lost, and a consumer can tell what came late.
+func ExampleObserver() {
+	_ = func(t *testing.T) { // TestOutage
+		logger, logs := producertest.NewLogger(t, zap.InfoLevel)
+		logs.KafkaDown()
+		logger.Warn("card declined")
+		if e := logs.WaitForFallback(1)[0]; e.Fields["level"] != "warn" {
+			t.Errorf("on file is %v", e)
+		}
+
+		logs.KafkaUp()
+		if e := logs.WaitFor(1)[0]; e.Header("replayed") == "" {
+			t.Errorf("replayed was %v", e)
+		}
+	}
 }
 
 // The test of an adaptor: newBroker starts a broker that can be disturbed, and

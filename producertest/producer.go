@@ -31,6 +31,7 @@ type Producer struct {
 	drop    bool
 	delay   time.Duration
 	fail    error
+	down    error   // not nil: see goDown
 	calls   []*call // not reported yet, in their order
 	acked   []Message
 
@@ -67,7 +68,7 @@ func (p *Producer) Fail(err error) {
 func (p *Producer) Hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.hold = true
+	p.hold, p.down = true, nil
 }
 
 // Release ends Hold, and reports what was held before it returns.
@@ -95,6 +96,47 @@ func (p *Producer) Drop(drop bool) {
 	p.drop = drop
 }
 
+// goDown has records fail with err at once, until answerAll: what is held or
+// delayed, and what comes. A real client would try for as long as DeliveryTimeout,
+// which no test wants to wait for. It does that with records of the replay: else the
+// replay would pause, longer with each failure, and a test would have to wait when
+// Kafka is back.
+func (p *Producer) goDown(err error) {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	p.mu.Lock()
+	p.down = err
+	calls := p.calls
+	p.calls = nil
+	p.mu.Unlock()
+	for _, c := range calls {
+		p.report(c, err)
+	}
+}
+
+// ofReplay reports whether the records come from the fallback. A syncer never
+// mixes those with others.
+func ofReplay(records []*zapkafka.Record) bool {
+	for _, h := range records[0].Headers {
+		if h.Key == "replayed" {
+			return true
+		}
+	}
+	return false
+}
+
+// answerAll ends Hold, Delay, Drop and goDown, and reports what was held or delayed
+// before it returns.
+func (p *Producer) answerAll() {
+	p.mu.Lock()
+	p.hold, p.delay, p.drop, p.down = false, 0, false, nil
+	for _, c := range p.calls {
+		c.due = time.Time{}
+	}
+	p.mu.Unlock()
+	p.advance()
+}
+
 // Records returns all records that were acknowledged, in their order; the
 // partition is always 0. The slice and what it points to belong to the caller.
 func (p *Producer) Records() []Message {
@@ -105,6 +147,22 @@ func (p *Producer) Records() []Message {
 		all[i] = copyMessage(m)
 	}
 	return all
+}
+
+// Entries returns what Records does, decoded.
+func (p *Producer) Entries() Entries {
+	var all Entries
+	for _, m := range p.Records() {
+		all = append(all, newEntry(m))
+	}
+	return all
+}
+
+// count is how many records were acknowledged.
+func (p *Producer) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.acked)
 }
 
 func copyMessage(m Message) Message {
@@ -165,6 +223,8 @@ func (p *Producer) take(ctx context.Context, records []*zapkafka.Record) error {
 		return ctx.Err()
 	case p.drop || len(records) == 0:
 		return nil
+	case p.down != nil && !ofReplay(records):
+		return p.down
 	}
 	now := time.Now()
 	c := &call{records: append([]*zapkafka.Record(nil), records...), due: now, expires: now.Add(p.limits.DeliveryTimeout)}
@@ -172,7 +232,10 @@ func (p *Producer) take(ctx context.Context, records []*zapkafka.Record) error {
 		c.due = now.Add(p.delay)
 		c.timers = append(c.timers, time.AfterFunc(p.delay, p.advance))
 	}
-	if p.delay > 0 || p.hold {
+	if p.down != nil {
+		c.due = c.expires
+	}
+	if p.delay > 0 || p.hold || p.down != nil {
 		c.timers = append(c.timers, time.AfterFunc(p.limits.DeliveryTimeout, p.advance))
 	}
 	p.calls = append(p.calls, c)
@@ -259,10 +322,12 @@ func (p *Producer) Close(ctx context.Context) error {
 	}
 	defer close(p.done)
 	for p.pending() {
-		select {
-		case <-p.idle:
-			continue
-		case <-ctx.Done():
+		if !p.isDown() {
+			select {
+			case <-p.idle:
+				continue
+			case <-ctx.Done():
+			}
 		}
 		p.giveUp()
 	}
@@ -276,6 +341,14 @@ func (p *Producer) pending() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.calls) > 0
+}
+
+// isDown reports whether it is no use to wait. That it becomes so reports all
+// calls.
+func (p *Producer) isDown() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.down != nil
 }
 
 func (p *Producer) giveUp() {

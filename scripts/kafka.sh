@@ -62,7 +62,8 @@ environment:
 USAGE
 }
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Without links: by whatever path it is called, a node has one command line.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 pom=$root/scripts/kafka/pom.xml
 
 host=127.0.0.1
@@ -86,6 +87,7 @@ die() {
 	say "$*"
 	exit 1
 }
+. "$root/scripts/jvm.sh"
 
 case $port in
 '' | *[!0-9]*) die "KAFKA_PORT=$port is not a port number" ;;
@@ -264,28 +266,6 @@ PROPERTIES
 
 # --- processes ---------------------------------------------------------------
 
-# start_time PID prints when the process began: with the PID it names one
-# process, also after the system has given the number to another.
-start_time() {
-	local stat fields
-	if [[ -r /proc/$1/stat ]]; then
-		stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-		read -ra fields <<<"${stat##*) }" # after the name, which may hold blanks
-		[[ ${fields[0]} != Z ]] || return 1
-		echo "${fields[19]}"
-	else
-		ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' '_'
-	fi
-}
-
-command_line() {
-	if [[ -r /proc/$1/cmdline ]]; then
-		tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null
-	else
-		ps -ww -o command= -p "$1" 2>/dev/null
-	fi
-}
-
 # node_pid NODE prints the PID of the node's process, and fails if the process
 # that we started is no more. No signal is sent to a PID that it did not print.
 node_pid() {
@@ -299,17 +279,6 @@ node_pid() {
 	echo "$pid"
 }
 
-is_paused() {
-	local stat
-	if [[ -r /proc/$1/stat ]]; then
-		stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-		stat=${stat##*) }
-		[[ ${stat:0:1} == [Tt] ]]
-	else
-		[[ $(ps -o state= -p "$1" 2>/dev/null) == T* ]]
-	fi
-}
-
 # gone PID NODE SECONDS waits for the end of a process.
 gone() {
 	local deadline=$((SECONDS + $3))
@@ -318,8 +287,6 @@ gone() {
 		sleep 0.1
 	done
 }
-
-port_answers() { (exec 3<>"/dev/tcp/$host/$1") 2>/dev/null; }
 
 # One command at a time changes a cluster, where flock(1) exists.
 lock() {
@@ -330,47 +297,6 @@ lock() {
 }
 
 # --- jars and tools ----------------------------------------------------------
-
-find_java() {
-	java=java
-	if [[ -n ${JAVA_HOME:-} && -x $JAVA_HOME/bin/java ]]; then
-		java=$JAVA_HOME/bin/java
-	fi
-	local version
-	version=$("$java" -version 2>&1) ||
-		die "java not found: install a JDK, 17 or later (Debian: openjdk-17-jre-headless), or set JAVA_HOME"
-	version=${version#*\"}
-	version=${version%%[.\"-]*}
-	if ! [[ $version =~ ^[0-9]+$ ]] || ((version < 17)); then
-		die "Kafka needs Java 17 or later, and $java is $version: set JAVA_HOME"
-	fi
-}
-
-fetch_jars() {
-	local stamp
-	stamp=$(cksum <"$pom")
-	[[ $(cat "$lib/.complete" 2>/dev/null) != "$stamp" ]] || return 0
-	command -v mvn >/dev/null ||
-		die "mvn not found: install Apache Maven, 3.6 or later (Debian: maven); it fetches Kafka's jars"
-	mkdir -p "$base"
-	if command -v flock >/dev/null; then
-		exec 8>"$base/lib.lock"
-		flock -w 600 8
-		[[ $(cat "$lib/.complete" 2>/dev/null) != "$stamp" ]] || return 0 # another one was faster
-	fi
-	say "fetching Kafka's jars with Maven (about 55 MB, once)"
-	local new
-	new=$(mktemp -d "$base/lib.XXXXXX")
-	if ! mvn -q -B -f "$pom" dependency:copy-dependencies \
-		-DincludeScope=runtime -DoutputDirectory="$new" >"$base/mvn.log" 2>&1 </dev/null; then
-		rm -rf "$new"
-		tail -n 20 "$base/mvn.log" >&2
-		die "Maven could not fetch the jars; all it said is in $base/mvn.log"
-	fi
-	echo "$stamp" >"$new/.complete"
-	rm -rf "$lib"
-	mv "$new" "$lib"
-}
 
 # tool CLASS ARGUMENTS... runs one of Kafka's command-line tools.
 tool() {
@@ -524,7 +450,7 @@ ready() {
 start() {
 	find_java
 	lock
-	fetch_jars
+	fetch_jars "$pom" '55 MB'
 	local node pid targets
 	targets=$(chosen "$@")
 	for node in $targets; do
@@ -621,7 +547,7 @@ topic_command() {
 	shift
 	[[ $verb == list || $# -gt 0 ]] || die "topic $verb: name of the topic?"
 	find_java
-	fetch_jars
+	fetch_jars "$pom" '55 MB'
 	need_running
 	case $verb in
 	list) topics --list ;;
@@ -677,7 +603,7 @@ consume() {
 	done
 	name=${name:-${topic:-test}}
 	find_java
-	fetch_jars
+	fetch_jars "$pom" '55 MB'
 	need_running
 	topics --list | grep -qxF -- "$name" || die "there is no topic $name: scripts/kafka.sh topic create $name"
 	if ! command -v kcat >/dev/null; then

@@ -12,10 +12,23 @@ modules() {
 			git ls-files --cached --others --exclude-standard -- go.mod '*/go.mod'
 		else
 			find . -name go.mod | sed 's|^\./||'
-		fi | grep -vE '(^|/)(testdata|vendor|\.kafka)/' | while read -r file; do
+		fi | grep -vE '(^|/)(testdata|vendor|\.kafka|\.opensearch)/' | while read -r file; do
 			[[ ! -f $file ]] || dirname "$file"
 		done | sort -u
 	)
+}
+
+# The directories at the top whose modules are for this repository alone and are
+# never tagged. Every other module is released.
+unreleased=' benchmark docs examples integration '
+
+# released_modules prints the directory of every module that is released, the
+# root (.) first.
+released_modules() {
+	local module
+	for module in $(modules); do
+		[[ $unreleased == *" ${module%%/*} "* ]] || printf '%s\n' "$module"
+	done
 }
 
 # Modules that are cgo through and through. All others build without.

@@ -60,20 +60,15 @@ collect() {
 	begun=()
 }
 
-# Those of the root and of the clients wait most of the time, for a disk that is
-# slow or brokers that do not answer: two of them at once.
-for module in $(modules); do
+# Tests wait most of the time, for a disk that is slow or brokers that do not answer:
+# two modules at once, those first that take longest.
+longest=(. integration)
+for module in "${longest[@]}" $(modules); do
 	[[ -z $without || $needs_cgo != *" $module "* ]] || continue
-	if [[ $module == . || $module == producer/* ]]; then
+	[[ " ${begun[*]-} " == *" $module "* ]] ||
 		begin "$module" "$module" ${flags[@]+"${flags[@]}"} "${at_once[@]}" "$@" ./...
-	fi
 done
 collect
-for module in $(modules); do
-	if [[ $module != . && $module != producer/* ]]; then
-		go_test "$module" ${flags[@]+"${flags[@]}"} "${at_once[@]}" "$@" ./... || failed+=("$module")
-	fi
-done
 
 # The race detector allocates by itself and watches the heap alone: what a call
 # allocates, what a client holds and the arenas beside the heap need a run

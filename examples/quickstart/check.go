@@ -156,7 +156,7 @@ func some(ids []string) string {
 
 // well reports whether every entry is accounted for and was found.
 func (b *balance) well() bool {
-	return b.Lost.Total() == 0 && b.missing == 0 && len(b.problems) == 0
+	return b.Lost.Total() == 0 && b.Shed == 0 && b.missing == 0 && len(b.problems) == 0
 }
 
 // whereabouts is the line before the last.

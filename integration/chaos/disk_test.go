@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zapkafka/zapkafka"
 	"github.com/zapkafka/zapkafka/integration/service"
 )
 
@@ -18,18 +19,22 @@ func diskFull(x *trial) {
 	x.mount("-t", "tmpfs", "-o", fmt.Sprintf("size=%d", 800*x.rate), "tmpfs") // of four seconds
 	p := x.healthy(long(3*time.Second, time.Second), "-buffer", fmt.Sprint(8<<20))
 	x.kafka.Pause(x)
-	x.asked(p, "entries are lost", func(a service.Answer) bool { return a.Stats.Lost.Total() > uint64(x.rate) })
+	x.asked(p, "entries are dropped", func(a service.Answer) bool { return dropped(a.Stats) > uint64(x.rate) })
 	full := p.Ask(x, service.Stats).Fallback.Stored
 	x.command("mount", "-o", "remount,size=1g", x.dir)
 	x.asked(p, "entries are written again", func(a service.Answer) bool { return a.Fallback.Stored > full+uint64(x.rate) })
 	x.kafka.Resume(x)
 	x.figure("time to replay", x.replayed(p))
 	sheet := x.sheet(p)
-	if sheet.Stats.Lost.Total() == 0 || sheet.Fallback.OnFile != 0 {
-		x.Errorf("%+v lost, %d on file: want some lost, and none on file", sheet.Stats.Lost, sheet.Fallback.OnFile)
+	if dropped(sheet.Stats) == 0 || sheet.Fallback.OnFile != 0 {
+		x.Errorf("%d shed, %+v lost, %d on file: want some dropped, and none on file", sheet.Stats.Shed, sheet.Stats.Lost, sheet.Fallback.OnFile)
 	}
-	x.figure("lost", fmt.Sprintf("%+v", sheet.Stats.Lost))
+	x.figure("dropped", fmt.Sprintf("shed:%d lost:%+v", sheet.Stats.Shed, sheet.Stats.Lost))
 }
+
+// dropped is what is nowhere: the service logs at Info, which is shed when there is no
+// room.
+func dropped(st zapkafka.Stats) uint64 { return st.Shed + st.Lost.Total() }
 
 // The disk under the fallback stops, not failing a write nor ending one, while
 // Kafka is away. Only who logs in the first moment waits at all.
@@ -44,7 +49,7 @@ func diskStalled(x *trial) {
 	x.kafka.Pause(x)
 	x.outage(p)
 	x.command("fsfreeze", "-f", x.dir)
-	x.asked(p, "entries are lost", func(a service.Answer) bool { return a.Stats.Lost.Total() > uint64(x.rate) })
+	x.asked(p, "entries are dropped", func(a service.Answer) bool { return dropped(a.Stats) > uint64(x.rate) })
 	x.logged(p, long(10*time.Second, time.Second))
 	lap := p.Ask(x, service.Lap)
 	stored := lap.Fallback.Stored
@@ -58,10 +63,10 @@ func diskStalled(x *trial) {
 	if lap.Calls.Max > heldUp()/2 {
 		x.Errorf("a log call took %v while the disk stalled, want MaxWait (100ms) and its turn", lap.Calls.Max)
 	}
-	if sheet.Stats.Lost.Total() == 0 || sheet.Fallback.OnFile != 0 {
-		x.Errorf("%+v lost, %d on file: want some lost, and none on file", sheet.Stats.Lost, sheet.Fallback.OnFile)
+	if dropped(sheet.Stats) == 0 || sheet.Fallback.OnFile != 0 {
+		x.Errorf("%d shed, %+v lost, %d on file: want some dropped, and none on file", sheet.Stats.Shed, sheet.Stats.Lost, sheet.Fallback.OnFile)
 	}
-	x.figure("lost", fmt.Sprintf("%+v", sheet.Stats.Lost))
+	x.figure("dropped", fmt.Sprintf("shed:%d lost:%+v", sheet.Stats.Shed, sheet.Stats.Lost))
 }
 
 // guard runs commands of the shell at the end of the trial, $1 being the

@@ -40,7 +40,7 @@ func NeedSecured(t testing.TB) *Secured {
 	if err := certs.Write(s.Certs); err != nil {
 		t.Fatal(err)
 	}
-	s.env = []string{fmt.Sprintf("KAFKA_PORT=%d", freePort(t)), "KAFKA_SECURE=" + s.Certs, "KAFKA_NODES=1", "KAFKA_TOPIC=", "KAFKA_HEAP=384m"}
+	s.env = []string{fmt.Sprintf("KAFKA_PORT=%d", FreePort(t)), "KAFKA_SECURE=" + s.Certs, "KAFKA_NODES=1", "KAFKA_TOPIC=", "KAFKA_HEAP=384m"}
 	listeners := s.listeners(t)
 	s.Brokers = listeners["KAFKA_BROKERS"]
 	s.TLS, s.MTLS, s.SASL = listeners["KAFKA_SSL"], listeners["KAFKA_MTLS"], listeners["KAFKA_SASL_SSL"]
@@ -73,9 +73,9 @@ func (s *Secured) warnings() string {
 	return string(bytes.Join(lines[max(len(lines)-15, 0):], nil))
 }
 
-// freePort finds a port for the script: those that the broker takes beside it
+// FreePort finds a port for the script: those that the broker takes beside it
 // have to be free too.
-func freePort(t testing.TB) int {
+func FreePort(t testing.TB) int {
 	t.Helper()
 	// Below the range from which systems take the ports of connections.
 	for port := 21500; port < 31000; port += 100 {

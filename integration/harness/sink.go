@@ -52,7 +52,10 @@ func OpenWith(t testing.TB, producer zapkafka.Producer, topic string, options za
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Logger = zapkafka.New(s.Syncer, zapcore.InfoLevel)
+	// As New does it, but that the sink adds no entry about what it shed: the sheets are
+	// held against what was logged.
+	s.Logger = zapkafka.NewWithCore(zapkafka.NewCore(zapcore.NewJSONEncoder(zapkafka.NewEncoderConfig()), s.Syncer, zapcore.DebugLevel,
+		&zapkafka.CoreOptions{NoShedEntry: true}), zapcore.InfoLevel)
 	t.Cleanup(func() {
 		_ = s.Syncer.Close()
 		_ = s.Fallback.Close()

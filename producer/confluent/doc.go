@@ -10,6 +10,9 @@
 // Kafka need not be up for any of this: the client connects when the first
 // entry comes, and tries until there is someone to connect to.
 //
+// [RegisterSink] makes Kafka an output of a zap.Config, by a URL such as
+// kafka://kafka-1:9092/app-logs?fallback=/var/lib/app/kafka-fallback.
+//
 // The package needs cgo and a C compiler, and says so by an undefined name when
 // it is built without. The library itself comes with the client, compiled, for
 // Linux (glibc and musl), macOS and Windows. How to link it statically, and how

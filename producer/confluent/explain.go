@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/zapkafka/zapkafka/internal/spelling"
 )
 
 var (
@@ -71,33 +73,5 @@ func knownNames() []string {
 // nearest returns the known property whose name is like the given one, "" if
 // there is none.
 func nearest(name string) string {
-	best, least := "", min(3, len(name)/4)+1
-	for _, known := range knownNames() {
-		if d := distance(strings.ToLower(name), known); d < least {
-			best, least = known, d
-		}
-	}
-	return best
-}
-
-// distance is how many bytes have to be put in, taken out or changed to make b
-// of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
+	return spelling.Nearest(strings.ToLower(name), knownNames())
 }

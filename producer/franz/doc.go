@@ -9,6 +9,9 @@
 // Kafka need not be up for any of this: the client connects when the first
 // entry comes, and tries until there is someone to connect to.
 //
+// [RegisterSink] makes Kafka an output of a zap.Config, by a URL such as
+// kafka://kafka-1:9092/app-logs?fallback=/var/lib/app/kafka-fallback.
+//
 // # The client's options
 //
 // All that can be said to the client is said with its own options, in its own

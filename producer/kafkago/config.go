@@ -121,16 +121,7 @@ func (c *Config) withDefaults() (Config, error) {
 // settings returns a Transport with the fields of t and our defaults. It is never
 // used for a request.
 func settings(t *kafka.Transport) *kafka.Transport {
-	s := &kafka.Transport{
-		Dial:        t.Dial,
-		DialTimeout: t.DialTimeout,
-		IdleTimeout: t.IdleTimeout,
-		MetadataTTL: t.MetadataTTL,
-		ClientID:    t.ClientID,
-		TLS:         t.TLS,
-		SASL:        t.SASL,
-		Resolver:    t.Resolver,
-	}
+	s := withFields(t)
 	if s.DialTimeout == 0 {
 		s.DialTimeout = 3 * time.Second
 	}
@@ -141,4 +132,19 @@ func settings(t *kafka.Transport) *kafka.Transport {
 		s.ClientID = "zapkafka"
 	}
 	return s
+}
+
+// withFields returns a Transport with the fields of t that are settings, without
+// its connections. MetadataTopics and Context are refused before.
+func withFields(t *kafka.Transport) *kafka.Transport {
+	return &kafka.Transport{
+		Dial:        t.Dial,
+		DialTimeout: t.DialTimeout,
+		IdleTimeout: t.IdleTimeout,
+		MetadataTTL: t.MetadataTTL,
+		ClientID:    t.ClientID,
+		TLS:         t.TLS,
+		SASL:        t.SASL,
+		Resolver:    t.Resolver,
+	}
 }

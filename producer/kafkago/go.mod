@@ -6,6 +6,7 @@ require (
 	github.com/segmentio/kafka-go v0.4.51
 	github.com/zapkafka/zapkafka v0.0.0
 	go.uber.org/goleak v1.3.0
+	go.uber.org/zap v1.28.0
 )
 
 require (
@@ -15,7 +16,6 @@ require (
 	github.com/xdg-go/scram v1.1.2 // indirect
 	github.com/xdg-go/stringprep v1.0.4 // indirect
 	go.uber.org/multierr v1.10.0 // indirect
-	go.uber.org/zap v1.28.0 // indirect
 	golang.org/x/text v0.23.0 // indirect
 )
 

@@ -11,6 +11,9 @@
 // Kafka need not be up for any of this: the client is made in the background when
 // the first entry comes, and asks for its topic until somebody answers.
 //
+// [RegisterSink] makes Kafka an output of a zap.Config, by a URL such as
+// kafka://kafka-1:9092/app-logs?fallback=/var/lib/app/kafka-fallback.
+//
 // # The configuration
 //
 // All that can be said to the client is said in its own [sarama.Config], with its

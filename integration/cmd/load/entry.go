@@ -14,6 +14,12 @@ const bareBelow = 150
 
 // logger returns a logger as programs have it: JSON, five fields, the caller.
 func logger(c config, ws zapcore.WriteSyncer) *zap.Logger {
+	if syncer, ok := ws.(*zapkafka.KafkaSyncer); ok && c.size >= bareBelow {
+		// As New does it, but that the sink adds no entry about what it shed: the sheets
+		// are held against what was logged.
+		return zapkafka.NewWithCore(zapkafka.NewCore(zapcore.NewJSONEncoder(zapkafka.NewEncoderConfig()), syncer, zapcore.DebugLevel,
+			&zapkafka.CoreOptions{NoShedEntry: true}), zapcore.InfoLevel).Logger
+	}
 	if c.size >= bareBelow {
 		return zapkafka.New(ws, zapcore.InfoLevel).Logger
 	}

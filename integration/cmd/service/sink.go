@@ -61,7 +61,10 @@ func open(c config) (*sink, error) {
 	if s.syncer, err = zapkafka.NewKafkaSyncer(p, c.topic, s.fallback, &c.options); err != nil {
 		return nil, err
 	}
-	s.logger = zapkafka.New(s.syncer, zapcore.InfoLevel)
+	// As New does it, but that the sink adds no entry about what it shed: the sheets are
+	// held against what the load has logged.
+	s.logger = zapkafka.NewWithCore(zapkafka.NewCore(zapcore.NewJSONEncoder(zapkafka.NewEncoderConfig()), s.syncer, zapcore.DebugLevel,
+		&zapkafka.CoreOptions{NoShedEntry: true}), zapcore.InfoLevel)
 	if c.rate > 0 {
 		padding, _ := load.PaddingFor(func(ws zapcore.WriteSyncer) *zap.Logger {
 			return zapkafka.New(ws, zapcore.InfoLevel).Logger

@@ -1,0 +1,38 @@
+package ibmsarama_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/IBM/sarama"
+	"go.uber.org/zap"
+
+	"github.com/zapkafka/zapkafka/producer/ibmsarama"
+)
+
+// Kafka as one of the outputs of a zap.Config, with what a URL cannot say in
+// code.
+func ExampleRegisterSink() {
+	client := ibmsarama.NewConfig()
+	client.Producer.Compression = sarama.CompressionZSTD
+	sinks, err := ibmsarama.RegisterSink("kafka", client)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	config := zap.NewProductionConfig()
+	config.OutputPaths = []string{"stdout", "kafka://kafka-1:9092,kafka-2:9092/app-logs?fallback=/var/lib/app/kafka-fallback"}
+	logger, err := config.Build()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	logger.Info("hello")
+
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := sinks.Shutdown(ctx); err != nil {
+		fmt.Println(err)
+	}
+}
