@@ -2,6 +2,8 @@ package franz
 
 import (
 	"context"
+	"reflect"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -21,16 +23,41 @@ const blockRecords = 2048
 // tells whose it is. Record.Context, the usual place for such a link, is not
 // used: hooks of tracing libraries wrap it, and a careless one may replace it.
 type block struct {
-	p       *Producer
-	records []kgo.Record
-	owners  []*zapkafka.Record // owners[i] is reported for records[i], nil when it has been
-	cancel  context.CancelFunc // frees ctx
-	expiry  *time.Timer
+	p *Producer
+	*blockMemory
+	cancel context.CancelFunc // frees ctx
+	expiry *time.Timer
 
 	// The client runs promises one after another (documented at kgo's
 	// Client.Produce), so these need no lock.
 	next int // where index looks first
 	left int // records that have not been reported
+}
+
+// blockMemory is used again by a later block. A block that has reported its last
+// record has none any more, so that nothing which comes too late can reach that one.
+type blockMemory struct {
+	records []kgo.Record
+	owners  []*zapkafka.Record // owners[i] is reported for records[i], nil when it has been
+}
+
+// blockMemories keeps what has come free, and lets go of it when the garbage
+// collector finds it unused. The records of one chunk are a quarter of a megabyte, full
+// of pointers: made anew for each they have it run half as often again.
+var blockMemories sync.Pool
+
+// noMemory is what a block has at its end.
+var noMemory blockMemory
+
+// newBlockMemory returns memory for n records. From a sink come as many each time,
+// or nearly: a sixteenth more than needed mostly serves the next one too.
+func newBlockMemory(n int) *blockMemory {
+	m, ok := blockMemories.Get().(*blockMemory)
+	if !ok || cap(m.records) < n || cap(m.records) > 2*n {
+		m = &blockMemory{make([]kgo.Record, n+n/16), make([]*zapkafka.Record, n+n/16)}
+	}
+	m.records, m.owners = m.records[:n], m.owners[:n]
+	return m
 }
 
 // send hands admitted records to the client.
@@ -45,18 +72,18 @@ type block struct {
 func (p *Producer) send(records []*zapkafka.Record) {
 	ctx, cancel := context.WithCancel(p.life)
 	b := &block{
-		p:       p,
-		records: make([]kgo.Record, len(records)),
-		owners:  make([]*zapkafka.Record, len(records)),
-		cancel:  cancel,
-		expiry:  time.AfterFunc(p.limits.DeliveryTimeout, cancel),
-		left:    len(records),
+		p:           p,
+		blockMemory: newBlockMemory(len(records)),
+		cancel:      cancel,
+		expiry:      time.AfterFunc(p.limits.DeliveryTimeout, cancel),
+		left:        len(records),
 	}
 	copy(b.owners, records)
 	b.fill()
 	promise := b.report
-	for i := range b.records {
-		p.client.Produce(ctx, &b.records[i], promise)
+	own := b.records // b's are gone with the last promise
+	for i := range own {
+		p.client.Produce(ctx, &own[i], promise)
 	}
 }
 
@@ -96,14 +123,39 @@ func (b *block) report(k *kgo.Record, err error) {
 	// others is the syncer's again.
 	k.Key, k.Value, k.Headers = nil, nil, nil
 	if b.left--; b.left == 0 {
-		b.expiry.Stop()
-		b.cancel()
+		b.end()
 	}
 	if err != nil {
 		err = b.p.failure(r.Topic, err)
 	}
 	r.Done(err)
 	b.p.finished()
+}
+
+// end frees what the block has. The client does not look at a record after its
+// promise; hooks of the user's might.
+func (b *block) end() {
+	b.expiry.Stop()
+	b.cancel()
+	own := b.blockMemory
+	b.blockMemory, b.next = &noMemory, 0
+	if !b.p.shown {
+		clear(own.records)
+		blockMemories.Put(own)
+	}
+}
+
+// showsRecords reports whether the client shows its records to hooks, which the user
+// has set and which may keep them. What the option is has a type of the client's own.
+func showsRecords(cl *kgo.Client) bool {
+	hooks := reflect.ValueOf(cl.OptValue(kgo.WithHooks))
+	for i := range hooks.Len() {
+		switch hooks.Index(i).Interface().(type) {
+		case kgo.HookProduceRecordBuffered, kgo.HookProduceRecordPartitioned, kgo.HookProduceRecordUnbuffered:
+			return true
+		}
+	}
+	return false
 }
 
 // index returns the place of k in the block, -1 if it is not there. Records of

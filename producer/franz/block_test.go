@@ -3,6 +3,8 @@ package franz
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,7 +16,8 @@ func TestBlockFindsOwners(t *testing.T) {
 	p := start(t, []string{"127.0.0.1:1"}, limits(time.Second), nil)
 	rs, o := records(6, numbered)
 	cancelled := false
-	b := &block{p: p, records: make([]kgo.Record, len(rs)), owners: rs, left: len(rs),
+	own := &blockMemory{records: make([]kgo.Record, len(rs)), owners: slices.Clone(rs)}
+	b := &block{p: p, blockMemory: own, left: len(rs),
 		expiry: time.NewTimer(time.Hour), cancel: func() { cancelled = true }}
 	b.fill()
 	p.inflight.Add(int64(len(rs)))
@@ -33,7 +36,13 @@ func TestBlockFindsOwners(t *testing.T) {
 	if o.pending() != 1 || p.inflight.Load() != 1 || cancelled {
 		t.Errorf("pending %d, in flight %d, cancelled %v; want 1, 1, false", o.pending(), p.inflight.Load(), cancelled)
 	}
-	b.report(&b.records[3], fmt.Errorf("error 3"))
+	late := &own.records[3]
+	b.report(late, fmt.Errorf("error 3"))
+	// Now the memory may be a later block's.
+	b.report(late, errors.New("a second time, after the end"))
+	if left := *late; !reflect.ValueOf(left).IsZero() {
+		t.Errorf("the next block would begin with %+v", left)
+	}
 	o.wait(t, 0)
 	for i := range rs {
 		if got := fmt.Sprint(o.errs[i]); got != fmt.Sprintf("error %d", i) || o.calls[i] != 1 {
@@ -42,5 +51,45 @@ func TestBlockFindsOwners(t *testing.T) {
 	}
 	if !cancelled || b.expiry.Stop() {
 		t.Error("the block's context and timer are not freed with its last record")
+	}
+}
+
+// recordsHook sees records, as those of tracing libraries do.
+type recordsHook struct {
+	kgo.HookProduceRecordUnbuffered
+}
+
+// What hooks may have kept is not used again.
+func TestBlockMemoryAndHooks(t *testing.T) {
+	for shown, opts := range map[bool][]kgo.Opt{
+		true:  {kgo.WithHooks(metricsHook{}, recordsHook{})},
+		false: {kgo.WithHooks(metricsHook{})},
+	} {
+		p := start(t, []string{"127.0.0.1:1"}, limits(time.Second), nil, opts...)
+		if p.shown != shown {
+			t.Errorf("hooks that see records: %v, want %v", p.shown, shown)
+		}
+		m := newBlockMemory(1000)
+		m.records[7].Topic = "kept"
+		b := &block{p: p, blockMemory: m, expiry: time.NewTimer(time.Hour), cancel: func() {}}
+		b.end()
+		if kept := m.records[7].Topic == "kept"; kept != shown {
+			t.Errorf("hooks that see records: %v, but records kept: %v", shown, kept)
+		}
+	}
+}
+
+// metricsHook is one that sees none.
+type metricsHook struct{ kgo.HookBrokerE2E }
+
+// Memory of another block serves one of about its size, and no smaller one that
+// would keep what it does not need.
+func TestBlockMemorySizes(t *testing.T) {
+	for _, n := range []int{1, 15, 16, 1000, blockRecords} {
+		m := newBlockMemory(n)
+		if len(m.records) != n || len(m.owners) != n || cap(m.records) > 2*n || cap(m.owners) != cap(m.records) {
+			t.Errorf("%d: %d records of %d, %d owners of %d", n, len(m.records), cap(m.records), len(m.owners), cap(m.owners))
+		}
+		blockMemories.Put(m)
 	}
 }
