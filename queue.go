@@ -3,6 +3,7 @@ package zapkafka
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -290,6 +291,13 @@ func (q *queue) extraCost(records, bytes int) int64 {
 // the fallback writer does not keep up, at most maxWait. It fails with an error
 // that wraps ErrQueueFull, the entry being counted lost, with errShed, the entry
 // being counted shed, or with errQueueClosed, the entry not being counted at all.
+//
+// Who has filled a chunk, and finds that the sender has not come to the one before
+// it, lets the goroutines go first that are ready to run: it is one call in a
+// thousand, and it waits for a processor, not for Kafka. Where log calls keep every
+// processor busy, sender and client would else be scheduled as any of the callers,
+// and what they do not come to goes by way of the disk, which costs more than to
+// send it.
 func (q *queue) put(m *meta, line []byte) error {
 	// A line gets its newline here if the encoder wrote none, so that the
 	// arena is what goes on file.
@@ -305,7 +313,11 @@ func (q *queue) put(m *meta, line []byte) error {
 	c := q.open
 	if c == nil || q.closed || q.floor > 0 && classOf[m.level] < q.floor || !c.fits(n, m) || c.mem.lacks(m, 1) > 0 {
 		err := q.putSlowLocked(m, line, newline)
+		behind := q.open != c && len(q.waiting) > 1
 		q.mu.Unlock()
+		if behind {
+			runtime.Gosched()
+		}
 		return err
 	}
 	c.appendLine(line, newline, m.level)
