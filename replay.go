@@ -73,6 +73,9 @@ const (
 	// yieldFor is how long replay stands back when there is no room, or something
 	// else to send.
 	yieldFor = 10 * time.Millisecond
+	// saved is how much of the rate that was not used can be used later: what a
+	// moment of overload left behind is gone at once.
+	saved = 2 * time.Second
 	// restAfter is how many times in a row that happens before the memory for
 	// reading is given back.
 	restAfter = 10
@@ -336,7 +339,7 @@ func (r *replayer) read(now time.Time) time.Duration {
 		src.Again(positionsOf(entries)...)
 		return yieldFor
 	}
-	if floor := now.Add(-yieldFor); r.nextAt.Before(floor) {
+	if floor := now.Add(-saved); r.nextAt.Before(floor) {
 		r.nextAt = floor
 	}
 	r.nextAt = r.nextAt.Add(time.Duration(len(entries)) * time.Second / time.Duration(r.rate))
