@@ -15,7 +15,7 @@ import (
 type Options struct {
 	// BufferBytes bounds the memory of the queue, in bytes: the entries that
 	// wait, those that are with the producer, and what the client needs beside
-	// them. Memory is taken when needed and given back when idle. Default 32 MiB;
+	// them. Memory is taken when needed and given back when idle. Default 64 MiB;
 	// at least 4 MiB.
 	BufferBytes int64
 
@@ -122,8 +122,9 @@ type Options struct {
 // and, if Kafka may have the entry already, a header "possibly-duplicate" with
 // "true".
 type ReplayOptions struct {
-	// Rate is the most entries that are replayed in a second. Default 50,000;
-	// negative: none, entries stay on file.
+	// Rate is the most entries that are replayed in a second; what two seconds have
+	// left of it may come on top. Default 50,000; negative: none, entries stay on
+	// file.
 	Rate int
 
 	// StampNow gives replayed records the time of the replay as their time stamp.
@@ -150,9 +151,9 @@ func (o *Options) withDefaults() (*Options, error) {
 
 	switch {
 	case d.BufferBytes == 0:
-		d.BufferBytes = 32 << 20
+		d.BufferBytes = 64 << 20
 	case d.BufferBytes < minBufferBytes:
-		bad("BufferBytes is %d, but must be 0 for the default of 32 MiB, or at least %d (4 MiB)", d.BufferBytes, minBufferBytes)
+		bad("BufferBytes is %d, but must be 0 for the default of 64 MiB, or at least %d (4 MiB)", d.BufferBytes, minBufferBytes)
 	}
 	switch {
 	case d.MaxEntryBytes == 0:

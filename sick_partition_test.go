@@ -335,7 +335,7 @@ func TestSickPartitionAndSync(t *testing.T) {
 // A Sync has taken the sample over when it is acknowledged: its partition is well.
 func TestASampleThatIsAcknowledgedLate(t *testing.T) {
 	p := newPartitioned(12, 7)
-	s := newTestSyncer(t, p, &memoryFile{}, &Options{SyncTimeout: 50 * time.Millisecond})
+	s := newTestSyncer(t, p, &memoryFile{}, &Options{SyncTimeout: 50 * time.Millisecond, BufferBytes: 32 << 20})
 	load(t, s, 40_000, 20_000, 0, nothing)
 	eventually(t, "a sick partition", func() bool { return s.sender.sick.current.Load() != nil })
 	eventually(t, "the Sync has taken all over", func() bool {

@@ -55,7 +55,7 @@ var sinkParameters = []sinkParameter{
 	{"sasl", "SinkSASL.Mechanism", "plain, scram-sha-256 or scram-sha-512", "none", "scram-sha-512", setMechanism},
 	{"sasl_env", "SinkSASL.User", "how the names of the environment variables begin", defaultSASLEnv, "APP_KAFKA", setSASLEnv},
 
-	{"buffer", "Options.BufferBytes", kindBytes, "32MiB", "64MiB", setBytes(func(c *sinkConfig) *int64 { return &c.options.BufferBytes }, false)},
+	{"buffer", "Options.BufferBytes", kindBytes, "64MiB", "128MiB", setBytes(func(c *sinkConfig) *int64 { return &c.options.BufferBytes }, false)},
 	{"linger", "Options.Linger", kindDurationOrOff, "10ms", "50ms", setDuration(func(c *sinkConfig) *time.Duration { return &c.options.Linger }, true)},
 	{"delivery_timeout", "Options.DeliveryTimeout", kindDuration, "30s", "1m", setDuration(func(c *sinkConfig) *time.Duration { return &c.options.DeliveryTimeout }, false)},
 	{"max_wait", "Options.MaxWait", kindDurationOrOff, "100ms", "off", setDuration(func(c *sinkConfig) *time.Duration { return &c.options.MaxWait }, true)},

@@ -103,7 +103,7 @@ func TestSinkURLErrors(t *testing.T) {
 		{"kafka://b/t?fallback=stderr&replay_rate=1.5", `parameter replay_rate is "1.5": want a number, or off`},
 		{"kafka://b/t?fallback=stderr&replay_rate=%zz", "parameter replay_rate is not encoded as in a URL"},
 		{"kafka://b/t?fallback=stderr&%zz=1", "the name of a parameter is not encoded as in a URL"},
-		{"kafka://b/t?fallback=stderr&buffer", "parameter buffer is empty: want bytes, also in KiB, MiB or GiB, such as buffer=64MiB"},
+		{"kafka://b/t?fallback=stderr&buffer", "parameter buffer is empty: want bytes, also in KiB, MiB or GiB, such as buffer=128MiB"},
 		{"kafka://b/t?fallback=stderr&deliverytimeout=1s", "parameter deliverytimeout is not known: did you mean delivery_timeout?"},
 		{"kafka://b/t?fallback=stderr&delivery_timout=1s", "did you mean delivery_timeout?"},
 		{"kafka://b/t?fallback=stderr&Buffer=1s", "did you mean buffer?"},

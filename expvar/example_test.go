@@ -44,5 +44,5 @@ func ExamplePublish() {
 	fmt.Printf("%+v\n", sheet)
 	// Output:
 	// zapkafka: expvar: there is a variable "memstats" already: give this one another name
-	// {State:healthy Accepted:1 Acked:1 BufferBytes:33554432}
+	// {State:healthy Accepted:1 Acked:1 BufferBytes:67108864}
 }

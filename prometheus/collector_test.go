@@ -137,7 +137,7 @@ func TestCollector(t *testing.T) {
 		`zapkafka_acked_bytes_total{sink="good"}`:                                100,
 		`zapkafka_fell_back_bytes_total{sink="bad"}`:                             100,
 		`zapkafka_pending_entries{sink="good"}`:                                  0,
-		`zapkafka_buffer_limit_bytes{sink="good"}`:                               32 << 20,
+		`zapkafka_buffer_limit_bytes{sink="good"}`:                               64 << 20,
 		`zapkafka_state{sink="good",state="healthy"}`:                            1,
 		`zapkafka_state{sink="good",state="fallback_only"}`:                      0,
 		`zapkafka_delivery_latency_seconds_count{sink="good"}`:                   10,

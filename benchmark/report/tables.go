@@ -300,7 +300,7 @@ func growth(results []*trial.Result) string {
 }
 
 // bound is the sink's default BufferBytes.
-const bound = 32 << 20
+const bound = 64 << 20
 
 func memory(results []*trial.Result) string {
 	var b strings.Builder
@@ -313,7 +313,7 @@ func memory(results []*trial.Result) string {
 	}
 	if len(rows) > 0 {
 		fmt.Fprintf(&b, "The broker stopped, as many entries as it goes:\n\n%s\n", table([]string{"", "bytes an entry", "live heap of the log",
-			"above the bound of 32 MiB", "resident", "above the bound", "remark"}, rows))
+			"above the bound of 64 MiB", "resident", "above the bound", "remark"}, rows))
 	}
 	rows = nil
 	for _, r := range byRival(where(results, func(c trial.Case) bool { return c.Kind == trial.Idle })) {

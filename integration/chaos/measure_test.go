@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	bufferBytes  = 32 << 20 // the sink's default
+	bufferBytes  = 64 << 20 // the sink's default
 	mostResident = 48 << 20 // above it
 	mostReplay   = time.Minute
 	mostSlower   = 2 // times the healthy day's

@@ -43,7 +43,7 @@ func main() {
 	flag.IntVar(&c.size, "size", 200, "bytes of an entry")
 	flag.DurationVar(&c.duration, "duration", 10*time.Second, "of the load")
 	flag.DurationVar(&c.baseline, "baseline", 0, "of the same load on io.Discard before it (default: as the load)")
-	flag.Int64Var(&c.buffer, "buffer", 32<<20, "BufferBytes of the sink")
+	flag.Int64Var(&c.buffer, "buffer", 64<<20, "BufferBytes of the sink")
 	flag.BoolVar(&c.discard, "discard", false, "log to io.Discard only")
 	flag.Parse()
 	c.brokers = strings.Split(*brokers, ",")
