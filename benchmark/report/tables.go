@@ -105,7 +105,7 @@ func isClassic(c trial.Case) bool {
 
 // isCall says whether a case is one of the log call at full speed, others alike.
 func isCall(c trial.Case) bool {
-	return c.Kind == trial.Flood && !isClassic(c) && (c.Form == trial.Zap5 || c.Size == 200) && c.Partitions == 4 && c.Procs == 0
+	return c.Kind == trial.Flood && !isClassic(c) && (c.Form != trial.Line || c.Size == 200) && c.Partitions == 4 && c.Procs == 0
 }
 
 // calls has a table for each broker, form and number of goroutines. Rivals without
@@ -113,7 +113,7 @@ func isCall(c trial.Case) bool {
 func calls(results []*trial.Result) string {
 	var b strings.Builder
 	for _, broker := range []string{trial.Kafka, trial.Discard} {
-		for _, form := range []string{trial.Zap5, trial.Line} {
+		for _, form := range []string{trial.Zap5, trial.ZapCaller, trial.Line} {
 			for _, g := range []int{1, 10, 100} {
 				found := where(results, func(c trial.Case) bool {
 					return isCall(c) && c.Form == form && c.Goroutines == g && (c.Broker == broker || c.Broker == trial.None)
@@ -157,8 +157,11 @@ func brokerName(broker string) string {
 }
 
 func formName(form string) string {
-	if form == trial.Zap5 {
+	switch form {
+	case trial.Zap5:
 		return "zap with five fields"
+	case trial.ZapCaller:
+		return "zap with five fields and the caller"
 	}
 	return "an encoded line of 200 bytes"
 }

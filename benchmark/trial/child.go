@@ -162,7 +162,11 @@ func callFor(c Case, sink rivals.Sink) load.Call {
 		lines := linesOf(c.Size)
 		return func(worker, seq int) { _, _ = sink.Write(lines[(worker+seq)%len(lines)]) } // the rival counts its errors
 	}
-	logger, orders := rivals.Logger(sink), ordersOf(1<<10)
+	var options []zap.Option
+	if c.Form == ZapCaller {
+		options = append(options, zap.AddCaller())
+	}
+	logger, orders := rivals.Logger(sink, options...), ordersOf(1<<10)
 	return func(worker, seq int) {
 		logger.Info("order placed", zap.String("order", orders[(worker+seq)%len(orders)]), zap.Int("customer", 482113+worker), zap.Int("number", seq),
 			zap.Float64("total", float64(seq%9973)/100), zap.Duration("took", time.Duration(seq%7919)*time.Microsecond))

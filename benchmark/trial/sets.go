@@ -152,6 +152,11 @@ func callSet() Set {
 				s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: broker, Form: form, Goroutines: g, Entries: million}, all...)...)
 			}
 		}
+		if g == 10 {
+			// What the caller adds is the same for every rival: three show it.
+			s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: Kafka, Form: ZapCaller, Goroutines: g, Entries: million},
+				"lock-file", "franz-raw", "zapkafka-franz")...)
+		}
 		// A JVM is warmed first.
 		s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: Kafka, Goroutines: g, Entries: million}, "logback")...)
 		// One entry at a time is slow: hundreds instead of a million.
