@@ -130,7 +130,24 @@ func calls(results []*trial.Result) string {
 			}
 		}
 	}
+	b.WriteString(capacity(results))
 	return cmp.Or(b.String(), none)
+}
+
+// capacity is how much each rival delivers if nobody logs more than it can. The time
+// of a call is not in it: most of that is waiting.
+func capacity(results []*trial.Result) string {
+	found := byRival(where(results, func(c trial.Case) bool { return c.Kind == trial.Capacity }))
+	if len(found) == 0 {
+		return ""
+	}
+	var rows [][]string
+	for _, r := range found {
+		filed := r.Median(func(run trial.Run) float64 { return float64(run.Count.Filed) })
+		rows = append(rows, slices.Concat([]string{"`" + r.Case.Rival + "`"}, figures(r)[3:7], []string{thousands(filed), remark(r)}))
+	}
+	return fmt.Sprintf("Capacity: a broker that discards, %s, 10 goroutines that wait (%s):\n\n%s\n", formName(trial.Line), extent(found),
+		table(slices.Concat([]string{""}, figureNames[3:7], []string{"to the fallback", "remark"}), rows))
 }
 
 // extent says how much the results are made of.

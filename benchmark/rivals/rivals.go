@@ -66,6 +66,12 @@ type Sink interface {
 	Count() Count
 }
 
+// Pending is a Sink that does not hold its callers up by itself when its client
+// does not keep up, and can be asked how many entries have no outcome yet.
+type Pending interface {
+	Pending() uint64
+}
+
 // Count is what a rival knows of the entries it was given. What a rival does not
 // know is 0.
 type Count struct {

@@ -121,7 +121,7 @@ func (c *child) measure() error {
 	}
 	var err error
 	switch c.Case.Kind {
-	case Flood:
+	case Flood, Capacity:
 		err = c.flood()
 	case Steady:
 		err = c.steady()
@@ -196,10 +196,19 @@ func (c *child) from() (calls func(logged int), all func()) {
 	return calls, all
 }
 
+// capacityPending is how many entries a Capacity leaves pending: enough for every
+// client to send at its best, and of 200 bytes so few that the sink's memory does
+// not fill up and spill to its fallback.
+const capacityPending = 60_000
+
 func (c *child) flood() error {
+	call := c.call
+	if p, ok := c.sink.(rivals.Pending); ok && c.Case.Kind == Capacity {
+		call = load.Capacity{Pending: p.Pending, Most: capacityPending}.HoldUp(call)
+	}
 	base := c.sink.Count()
 	calls, all := c.from()
-	load.Flood(c.Case.Goroutines, c.Case.Entries, c.call)
+	load.Flood(c.Case.Goroutines, c.Case.Entries, call)
 	calls(c.Case.Entries)
 	return c.finish(all, base)
 }
