@@ -55,7 +55,7 @@ func TestRun(t *testing.T) {
 	}{
 		{"flood", Case{Kind: Flood, Rival: name, Broker: Discard, Form: Line, Entries: 5000}, 1},
 		{"flood of a rival", Case{Kind: Flood, Rival: "franz-raw", Broker: Discard, Entries: 5000, Procs: 1, Partitions: 1}, 1},
-		{"capacity", Case{Kind: Capacity, Rival: "zapkafka-franz", Broker: Discard, Form: Line, Entries: 3 * capacityPending}, 1},
+		{"capacity", Case{Kind: Capacity, Rival: "zapkafka-franz", Broker: Discard, Form: Line, Entries: 200_000}, 1},
 		{"steady", Case{Kind: Steady, Rival: name, Broker: Discard, Rate: 2000, Duration: 300 * time.Millisecond}, 1},
 		{"full speed", Case{Kind: Steady, Rival: name, Broker: Discard, Rate: FullSpeed, Duration: 50 * time.Millisecond}, 1},
 		{"stopped", Case{Kind: Steady, Rival: name, Broker: Discard, Fault: Stopped, Rate: 2000, Duration: 300 * time.Millisecond}, 1},
