@@ -26,7 +26,7 @@ const (
 func Blocks(results []*trial.Result) (blocks, plots map[string]string) {
 	blocks = map[string]string{
 		"calls": calls(results), "classic": classic(results), "faults": faults(results), "growth": growth(results),
-		"memory": memory(results), "machines": machines(results), "set-ups": setUps(results), "summary": summary(results),
+		"memory": memory(results), "machines": machines(results), "set-ups": setUps(results), "summary": summary(results), "goals": goals(results),
 	}
 	plots = make(map[string]string)
 	all := plotsOf(results)

@@ -60,6 +60,8 @@ func some() []*trial.Result {
 	soak.Rate = 20_000
 	idle := flood
 	idle.Kind = trial.Idle
+	capacity := line
+	capacity.Kind = trial.Capacity
 	run := func(took time.Duration) trial.Run {
 		return trial.Run{Logged: 1000, Calling: took / 2, Took: took, Delivered: 1000, CPU: time.Millisecond, PeakResident: 40 << 20}
 	}
@@ -71,6 +73,7 @@ func some() []*trial.Result {
 			Latency: &load.Latency{Calls: 77_000, P50: 2 * time.Microsecond, Max: 17500 * time.Millisecond, Stuck: 3, Corrected: load.Quantiles{P999: 16 * time.Second}}}),
 		result(full, trial.Run{Live: 3 << 20, LiveBefore: 1 << 20, PeakResident: 50 << 20, Delivered: -1}),
 		result(soak, trial.Run{Samples: []trial.Sample{{At: time.Minute, Resident: 40 << 20}, {At: 5 * time.Minute}, {At: 10 * time.Minute, Resident: 41 << 20, Goroutines: 9}}}),
+		result(capacity, run(4*time.Millisecond)),
 		result(idle, trial.Run{Live: 2 << 20, Goroutines: 12}),
 	}
 }
@@ -82,6 +85,7 @@ func TestBlocks(t *testing.T) {
 		{"calls", "Apache Kafka, zap with five fields, 10 goroutines (entries: 1,000, runs: 1 to 3)"},
 		{"calls", "| `zapkafka-franz` | 1,000 | 0.0 | 0 | 500,000 | 1 | 1.00 | 40 MiB |  |"}, // the median, of 2 ms
 		{"calls", "| `sarama-input` | 0 | 0.0 | 0 | 500 | 0.5000 | 0.00 | 0 MiB | delivery: a/b |"},
+		{"calls", "| `zapkafka-franz` | 250,000 | 1 | 1.00 | 40 MiB | 0 |  |"},
 		{"classic", "| `published-kafkago` | 10 in parallel | 1,208 | 703 | 5 | 500 |"},
 		{"faults", "| `sarama-input` | 2.0 µs | 0 ns | 0 ns | 0 ns | 17.50 s | 0 ns | 16.00 s | 3 | 77,000 | 1 |"},
 		{"growth", "| `zapkafka-franz` | 10,000 | 500 |"},

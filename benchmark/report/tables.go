@@ -105,7 +105,7 @@ func isClassic(c trial.Case) bool {
 
 // isCall says whether a case is one of the log call at full speed, others alike.
 func isCall(c trial.Case) bool {
-	return c.Kind == trial.Flood && !isClassic(c) && (c.Form == trial.Zap5 || c.Size == 200) && c.Partitions == 4 && c.Procs == 0
+	return c.Kind == trial.Flood && !isClassic(c) && (c.Form != trial.Line || c.Size == 200) && c.Partitions == 4 && c.Procs == 0
 }
 
 // calls has a table for each broker, form and number of goroutines. Rivals without
@@ -113,7 +113,7 @@ func isCall(c trial.Case) bool {
 func calls(results []*trial.Result) string {
 	var b strings.Builder
 	for _, broker := range []string{trial.Kafka, trial.Discard} {
-		for _, form := range []string{trial.Zap5, trial.Line} {
+		for _, form := range []string{trial.Zap5, trial.ZapCaller, trial.Line} {
 			for _, g := range []int{1, 10, 100} {
 				found := where(results, func(c trial.Case) bool {
 					return isCall(c) && c.Form == form && c.Goroutines == g && (c.Broker == broker || c.Broker == trial.None)
@@ -130,7 +130,24 @@ func calls(results []*trial.Result) string {
 			}
 		}
 	}
+	b.WriteString(capacity(results))
 	return cmp.Or(b.String(), none)
+}
+
+// capacity is how much each rival delivers if nobody logs more than it can. The time
+// of a call is not in it: most of that is waiting.
+func capacity(results []*trial.Result) string {
+	found := byRival(where(results, func(c trial.Case) bool { return c.Kind == trial.Capacity }))
+	if len(found) == 0 {
+		return ""
+	}
+	var rows [][]string
+	for _, r := range found {
+		filed := r.Median(func(run trial.Run) float64 { return float64(run.Count.Filed) })
+		rows = append(rows, slices.Concat([]string{"`" + r.Case.Rival + "`"}, figures(r)[3:7], []string{thousands(filed), remark(r)}))
+	}
+	return fmt.Sprintf("Capacity: a broker that discards, %s, 10 goroutines that wait (%s):\n\n%s\n", formName(trial.Line), extent(found),
+		table(slices.Concat([]string{""}, figureNames[3:7], []string{"to the fallback", "remark"}), rows))
 }
 
 // extent says how much the results are made of.
@@ -157,8 +174,11 @@ func brokerName(broker string) string {
 }
 
 func formName(form string) string {
-	if form == trial.Zap5 {
+	switch form {
+	case trial.Zap5:
 		return "zap with five fields"
+	case trial.ZapCaller:
+		return "zap with five fields and the caller"
 	}
 	return "an encoded line of 200 bytes"
 }

@@ -116,6 +116,9 @@ func (o *own) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Pending counts what is in memory, not what is on file.
+func (o *own) Pending() uint64 { return o.syncer.Stats().PendingEntries }
+
 // drained is what Drain is looked at for.
 const drained = time.Millisecond
 
@@ -124,11 +127,11 @@ const drained = time.Millisecond
 func (o *own) Drain(ctx context.Context) error {
 	tick := time.NewTicker(drained)
 	defer tick.Stop()
-	for o.syncer.Stats().PendingEntries > 0 || o.files().OnFile > 0 {
+	for o.Pending() > 0 || o.files().OnFile > 0 {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%d entries pending, %d on file: %w", o.syncer.Stats().PendingEntries, o.files().OnFile, ctx.Err())
+			return fmt.Errorf("%d entries pending, %d on file: %w", o.Pending(), o.files().OnFile, ctx.Err())
 		}
 	}
 	return nil

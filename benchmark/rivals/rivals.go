@@ -66,6 +66,12 @@ type Sink interface {
 	Count() Count
 }
 
+// Pending is a Sink that does not hold its callers up by itself when its client
+// does not keep up, and can be asked how many entries have no outcome yet.
+type Pending interface {
+	Pending() uint64
+}
+
 // Count is what a rival knows of the entries it was given. What a rival does not
 // know is 0.
 type Count struct {
@@ -86,7 +92,7 @@ const Balanced = "balanced"
 var external = []Rival{{
 	Name: "logback", Kafka: true, External: "logback/run.sh",
 	Source: "logback 1.2, logback-kafka-appender 0.2.0-RC2 (asynchronous, with a fallback appender), logstash-logback-encoder 7.3 and kafka-clients 4.3.1, " +
-		"as their READMEs have it, in a JVM that has logged half a million entries before; without the caller, which costs Java much more than Go",
+		"as their READMEs have it, in a JVM that has logged half a million entries before; without the caller, as all others",
 	Open: func(Setup) (Sink, error) { return nil, errors.New("it is a program of its own") },
 }}
 
@@ -105,16 +111,17 @@ func Find(name string) (Rival, bool) {
 	return Rival{}, false
 }
 
-// Logger returns a logger on the sink with the encoding that the sink has by
-// default, the same for all. For the sink of this project it is what its README
-// shows.
-func Logger(s Sink) *zap.Logger {
+// Logger returns a logger on the sink with the encoding that the sink of this
+// project has by default, the same for all. For that sink it is what its README
+// shows. The caller is in the entries if options ask for it (zap.AddCaller):
+// what zap takes to look it up is the same whatever it logs to.
+func Logger(s Sink, options ...zap.Option) *zap.Logger {
 	if own, ok := s.(*own); ok {
-		return zapkafka.New(own.syncer, zapcore.InfoLevel).Logger
+		return zapkafka.New(own.syncer, zapcore.InfoLevel, append([]zap.Option{zap.WithCaller(false)}, options...)...).Logger
 	}
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(zapkafka.NewEncoderConfig()), s, zapcore.InfoLevel)
 	// Errors of Write are counted by the rival; zap would print each.
-	return zap.New(core, zap.AddCaller(), zap.ErrorOutput(zapcore.AddSync(io.Discard)))
+	return zap.New(core, append([]zap.Option{zap.ErrorOutput(zapcore.AddSync(io.Discard))}, options...)...)
 }
 
 // await runs a call that takes no deadline, and gives it up when ctx is done: its

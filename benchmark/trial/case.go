@@ -13,10 +13,13 @@ import (
 
 // Kinds of cases.
 const (
-	Flood  = "flood"  // a number of entries as fast as it goes, until all are delivered
-	Steady = "steady" // entries at a rate for a time, each call timed
-	Bound  = "bound"  // as fast as it goes for a time; what counts is memory
-	Idle   = "idle"   // a few entries, then nothing; what counts is memory
+	Flood = "flood" // a number of entries as fast as it goes, until all are delivered
+	// Capacity is a Flood in which whoever logs waits for what is pending, even if the
+	// rival would not make it wait: what counts is how much can be delivered.
+	Capacity = "capacity"
+	Steady   = "steady" // entries at a rate for a time, each call timed
+	Bound    = "bound"  // as fast as it goes for a time; what counts is memory
+	Idle     = "idle"   // a few entries, then nothing; what counts is memory
 )
 
 // Brokers.
@@ -37,8 +40,9 @@ const (
 
 // Forms of a log call.
 const (
-	Zap5 = "zap5" // zap with five fields, about 200 bytes
-	Line = "line" // Write of an encoded entry
+	Zap5      = "zap5"        // zap with five fields, without the caller, about 160 bytes
+	ZapCaller = "zap5-caller" // the same with the caller
+	Line      = "line"        // Write of an encoded entry
 )
 
 // Case is what is measured. The fields with a default in Name's place are left
@@ -51,7 +55,7 @@ type Case struct {
 	Partitions                 int
 	Procs                      int `json:",omitempty"` // GOMAXPROCS; 0: as the machine has it
 
-	Entries  int           `json:",omitempty"` // of a Flood
+	Entries  int           `json:",omitempty"` // of a Flood or Capacity
 	Rate     int           `json:",omitempty"` // entries a second of Steady; FullSpeed: as many as it goes
 	Duration time.Duration `json:",omitempty"` // of Steady, Bound, Idle
 	// Drain is the longest wait for what was logged to be delivered, and for calls
@@ -129,19 +133,19 @@ func (c Case) check() error {
 		name, value string
 		known       []string
 	}{
-		{"kind", c.Kind, []string{Flood, Steady, Bound, Idle}},
+		{"kind", c.Kind, []string{Flood, Capacity, Steady, Bound, Idle}},
 		{"broker", c.Broker, []string{None, Discard, Kafka}},
 		{"fault", c.Fault, []string{Healthy, Refused, Mute, Stopped, SlowDisk}},
-		{"form", c.Form, []string{Zap5, Line}},
+		{"form", c.Form, []string{Zap5, ZapCaller, Line}},
 	} {
 		if !slices.Contains(field.known, field.value) {
 			return fmt.Errorf("%s %q: there are %s", field.name, field.value, strings.Join(field.known, ", "))
 		}
 	}
 	switch {
-	case c.Kind == Flood && c.Entries <= 0:
-		return fmt.Errorf("a flood of %d entries: take some", c.Entries)
-	case c.Kind != Flood && c.Duration <= 0:
+	case c.counted() && c.Entries <= 0:
+		return fmt.Errorf("a %s of %d entries: take some", c.Kind, c.Entries)
+	case !c.counted() && c.Duration <= 0:
 		return fmt.Errorf("%s for %v: take a time", c.Kind, c.Duration)
 	case external(c) && (c.Kind != Flood || c.Broker != Kafka || c.Fault != Healthy):
 		return fmt.Errorf("%s is a program of its own: it knows %s on %s alone", c.Rival, Flood, Kafka)
@@ -150,6 +154,10 @@ func (c Case) check() error {
 	}
 	return nil
 }
+
+// counted says whether the case ends after a number of entries, and not after a
+// time.
+func (c Case) counted() bool { return c.Kind == Flood || c.Kind == Capacity }
 
 // stops says whether the broker is stopped during the load.
 func (c Case) stops() bool { return c.Fault == Stopped || c.Fault == SlowDisk }

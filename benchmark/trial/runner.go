@@ -26,13 +26,13 @@ type Runner struct {
 	Say     func(format string, args ...any)
 }
 
-// floodLimit is what a flood may take before its delivery is waited for.
+// floodLimit is what a flood, of either kind, may take before its delivery is waited for.
 const floodLimit = 2 * time.Minute
 
 // limit is when a child is killed that should have ended by itself long before.
 func (c Case) limit() time.Duration {
 	most := c.Duration
-	if c.Kind == Flood {
+	if c.counted() {
 		most = floodLimit
 	}
 	return openLimit + closeDeadline + 4*beyond + most + 2*c.Drain

@@ -77,7 +77,7 @@ func (s Set) About() time.Duration {
 	sum := time.Duration(0)
 	for _, c := range s.Cases {
 		each := 3*time.Second + c.Duration
-		if c.Kind == Flood {
+		if c.counted() {
 			each += time.Duration(c.Entries) * 2 * time.Microsecond
 		}
 		if external(c) {
@@ -137,8 +137,17 @@ func classicSet() Set {
 	return s
 }
 
+// rawNames are the clients by themselves, in the order of ownNames.
+var rawNames = []string{"franz-raw", "kafkago-async", "sarama-input", "shopify-input", "confluent"}
+
+// capacity is how much can be delivered.
+func capacity(names ...string) []Case {
+	return each(Case{Kind: Capacity, Broker: Discard, Form: Line, Entries: 1_500_000}, names...)
+}
+
 // callSet is the log call to every rival, with either form, from 1, 10 and 100
-// goroutines, on both brokers.
+// goroutines, on both brokers, and what each client can deliver with the sink and
+// without.
 func callSet() Set {
 	const million = 1_000_000
 	s := Set{Times: 3}
@@ -152,12 +161,18 @@ func callSet() Set {
 				s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: broker, Form: form, Goroutines: g, Entries: million}, all...)...)
 			}
 		}
+		if g == 10 {
+			// What the caller adds is the same for every rival: three show it.
+			s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: Kafka, Form: ZapCaller, Goroutines: g, Entries: million},
+				"lock-file", "franz-raw", "zapkafka-franz")...)
+		}
 		// A JVM is warmed first.
 		s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: Kafka, Goroutines: g, Entries: million}, "logback")...)
 		// One entry at a time is slow: hundreds instead of a million.
 		s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: Kafka, Form: Line, Goroutines: g, Entries: 10 * g}, "kafkago-sync")...)
 		s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: Kafka, Form: Line, Goroutines: g, Entries: 1000 * g}, "kafkago-sync-1ms")...)
 	}
+	s.Cases = append(s.Cases, capacity(slices.Concat(rawNames, ownNames)...)...)
 	return s
 }
 
@@ -225,7 +240,7 @@ func memorySet() Set {
 		s.Cases = append(s.Cases, each(Case{Kind: Bound, Broker: Kafka, Fault: Stopped, Form: Line, Size: size, Duration: time.Minute}, ownNames...)...)
 	}
 	s.Cases = append(s.Cases, each(Case{Kind: Idle, Broker: Kafka, Duration: 5 * time.Second},
-		append([]string{"nothing", "franz-raw", "kafkago-async", "sarama-input", "shopify-input", "confluent"}, ownNames...)...)...)
+		slices.Concat([]string{"nothing"}, rawNames, ownNames)...)...)
 	s.Cases = append(s.Cases, each(Case{Kind: Steady, Broker: Kafka, Rate: soakRate, Duration: 10 * time.Minute}, "zapkafka-franz")...)
 	return s
 }
@@ -238,6 +253,7 @@ func shortSet() Set {
 		"zapkafka-franz", "zapkafka-franz-fast-replay"}
 	s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: Discard, Form: Line, Entries: some}, names...)...)
 	s.Cases = append(s.Cases, each(Case{Kind: Flood, Broker: Kafka, Entries: some}, names[1:]...)...)
+	s.Cases = append(s.Cases, capacity("franz-raw", "zapkafka-franz")...)
 	for _, fault := range []string{Healthy, Stopped} {
 		s.Cases = append(s.Cases, each(Case{Kind: Steady, Broker: Kafka, Fault: fault, Duration: 3 * time.Second, Drain: 10 * time.Second},
 			"sarama-input", "kafkago-async", "franz-raw", "zapkafka-franz")...)

@@ -55,6 +55,7 @@ func TestRun(t *testing.T) {
 	}{
 		{"flood", Case{Kind: Flood, Rival: name, Broker: Discard, Form: Line, Entries: 5000}, 1},
 		{"flood of a rival", Case{Kind: Flood, Rival: "franz-raw", Broker: Discard, Entries: 5000, Procs: 1, Partitions: 1}, 1},
+		{"capacity", Case{Kind: Capacity, Rival: "zapkafka-franz", Broker: Discard, Form: Line, Entries: 200_000}, 1},
 		{"steady", Case{Kind: Steady, Rival: name, Broker: Discard, Rate: 2000, Duration: 300 * time.Millisecond}, 1},
 		{"full speed", Case{Kind: Steady, Rival: name, Broker: Discard, Rate: FullSpeed, Duration: 50 * time.Millisecond}, 1},
 		{"stopped", Case{Kind: Steady, Rival: name, Broker: Discard, Fault: Stopped, Rate: 2000, Duration: 300 * time.Millisecond}, 1},
@@ -81,6 +82,9 @@ func TestRun(t *testing.T) {
 			if rivals.IsOwn(test.c.Rival) && test.c.Kind != Idle {
 				if run.Count.Sheet != rivals.Balanced {
 					t.Errorf("the sheet is %q", run.Count.Sheet)
+				}
+				if test.c.Kind == Capacity && run.Count.Filed > 0 {
+					t.Errorf("%d of %d went to the fallback, want none where the load waits", run.Count.Filed, run.Logged)
 				}
 				if test.c.Fault == Refused && run.Count.Filed != uint64(run.Logged) {
 					t.Errorf("%d of %d are on file", run.Count.Filed, run.Logged)
@@ -115,7 +119,8 @@ func TestCheckCase(t *testing.T) {
 	good := Case{Kind: Flood, Rival: "nothing", Broker: None, Entries: 1}
 	for name, change := range map[string]func(*Case){
 		"kind": func(c *Case) { c.Kind = "x" }, "broker": func(c *Case) { c.Broker = "x" }, "fault": func(c *Case) { c.Fault = "x" },
-		"form": func(c *Case) { c.Form = "x" }, "flood of": func(c *Case) { c.Entries = 0 }, "take a time": func(c *Case) { c.Kind = Steady },
+		"form": func(c *Case) { c.Form = "x" }, "flood of": func(c *Case) { c.Entries = 0 },
+		"capacity of": func(c *Case) { c.Kind, c.Entries = Capacity, 0 }, "take a time": func(c *Case) { c.Kind = Steady },
 	} {
 		c := good
 		change(&c)
