@@ -122,9 +122,9 @@ type Options struct {
 // and, if Kafka may have the entry already, a header "possibly-duplicate" with
 // "true".
 type ReplayOptions struct {
-	// Rate is the most entries that are replayed in a second; what two seconds have
-	// left of it may come on top. Default 50,000; negative: none, entries stay on
-	// file.
+	// Rate is the most entries that are replayed in a second; what the last two
+	// seconds have left of it may come on top. Default 50,000; negative: none,
+	// entries stay on file.
 	Rate int
 
 	// StampNow gives replayed records the time of the replay as their time stamp.

@@ -292,12 +292,11 @@ func (q *queue) extraCost(records, bytes int) int64 {
 // that wraps ErrQueueFull, the entry being counted lost, with errShed, the entry
 // being counted shed, or with errQueueClosed, the entry not being counted at all.
 //
-// Who has filled a chunk, and finds that the sender has not come to the one before
-// it, lets the goroutines go first that are ready to run: it is one call in a
-// thousand, and it waits for a processor, not for Kafka. Where log calls keep every
-// processor busy, sender and client would else be scheduled as any of the callers,
-// and what they do not come to goes by way of the disk, which costs more than to
-// send it.
+// Who fills a chunk while the sender has not come to the one before it lets the
+// goroutines go first that are ready to run. It is one call in a thousand, and waits
+// for a processor, not for Kafka. Where log calls keep every processor busy, sender
+// and client would else be scheduled as any of the callers, and what they do not come to
+// goes by way of the disk, which costs more than to send it.
 func (q *queue) put(m *meta, line []byte) error {
 	// A line gets its newline here if the encoder wrote none, so that the
 	// arena is what goes on file.
@@ -312,10 +311,11 @@ func (q *queue) put(m *meta, line []byte) error {
 	q.mu.Lock()
 	c := q.open
 	if c == nil || q.closed || q.floor > 0 && classOf[m.level] < q.floor || !c.fits(n, m) || c.mem.lacks(m, 1) > 0 {
+		filled := c != nil && !c.fits(n, m)
 		err := q.putSlowLocked(m, line, newline)
-		behind := q.open != c && len(q.waiting) > 1
+		giveWay := filled && q.senderBehindLocked()
 		q.mu.Unlock()
-		if behind {
+		if giveWay {
 			runtime.Gosched()
 		}
 		return err
@@ -339,6 +339,16 @@ func (q *queue) putSlowLocked(m *meta, line []byte, newline bool) error {
 		return nil
 	}
 	return q.waitLocked(&roomWaiter{place: func() bool { return q.placeLocked(m, line, newline) }, inTurn: true, level: m.level})
+}
+
+// senderBehindLocked reports whether a chunk waits, beside the one that was filled
+// last, which the sender could hand over at once. If Kafka is what it waits for, to
+// run sooner does not help it.
+func (q *queue) senderBehindLocked() bool {
+	if len(q.waiting) < 2 || q.health.state == FallbackOnly {
+		return false
+	}
+	return q.clients == 0 || q.inClient+q.clientCost(q.waiting[0]) <= q.share
 }
 
 // placeLocked puts an entry into the open chunk or begins one for it. It

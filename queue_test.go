@@ -3,6 +3,7 @@ package zapkafka
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -330,4 +331,59 @@ func TestWaitersAreServedInOrder(t *testing.T) {
 		t.Errorf("%d of %d waiters on file", next, waiters)
 	}
 	checkBalance(t, s.Stats())
+}
+
+// With log calls on every processor the sender would be one goroutine of many, or
+// none at all for the time that a goroutine may run, 10 ms: those who fill chunks
+// let it go first.
+func TestSenderIsNotLeftBehind(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	s := newTestSyncer(t, &fakeProducer{}, &memoryFile{}, nil)
+	q, most := s.q, 0
+	for i := 0; i < 30_000; i++ {
+		if _, err := s.Write(line200); err != nil {
+			t.Fatal(err)
+		}
+		if i%200 == 0 {
+			q.mu.Lock()
+			if n := len(q.waiting); n > most {
+				most = n
+			}
+			q.mu.Unlock()
+		}
+	}
+	if most > 3 {
+		t.Errorf("up to %d chunks waited for a sender that had nothing else to do", most)
+	}
+}
+
+// Nobody gives way for a sender that could not hand over anything.
+func TestSenderBehind(t *testing.T) {
+	o, _ := (*Options)(nil).withDefaults()
+	q, err := newQueue(o, Overhead{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.end()
+	for len(q.waiting) < 3 {
+		if got, want := q.senderBehindLocked(), len(q.waiting) == 2; got != want {
+			t.Fatalf("with %d chunks: %v", len(q.waiting), got)
+		}
+		if err := q.put(&meta{}, line200); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, hinder := range map[string]func(){
+		"the client's part is full": func() { q.clients, q.inClient = 1, q.share },
+		"an outage":                 func() { q.health.state = FallbackOnly },
+	} {
+		hinder()
+		if q.senderBehindLocked() {
+			t.Error(name)
+		}
+		q.clients, q.inClient, q.health.state = 0, 0, Healthy
+		if !q.senderBehindLocked() {
+			t.Error("not any more: " + name)
+		}
+	}
 }

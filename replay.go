@@ -46,7 +46,7 @@ type replayer struct {
 	refusedRoom int       // how many times in a row there was no room for a batch
 	more        bool      // there may be something to read
 	lookAt      time.Time // when to look without a signal
-	nextAt      time.Time // by the rate
+	nextAt      time.Time // by the rate; in the past as far as some of it is saved
 
 	// suspects are groups that were refused. They go one at a time, and nothing
 	// goes beside them: a client may fail many records for the fault of one.
@@ -339,18 +339,23 @@ func (r *replayer) read(now time.Time) time.Duration {
 		src.Again(positionsOf(entries)...)
 		return yieldFor
 	}
+	r.pace(len(entries), now)
+	r.offer(&group{parcel: p, entries: entries})
+	return 0
+}
+
+// pace sets when the next entries may go, n going now.
+func (r *replayer) pace(n int, now time.Time) {
 	if floor := now.Add(-saved); r.nextAt.Before(floor) {
 		r.nextAt = floor
 	}
-	r.nextAt = r.nextAt.Add(time.Duration(len(entries)) * time.Second / time.Duration(r.rate))
-	r.offer(&group{parcel: p, entries: entries})
-	return 0
+	r.nextAt = r.nextAt.Add(time.Duration(n) * time.Second / time.Duration(r.rate))
 }
 
 // next reads from the sources in turn. No entries mean that none has any now.
 func (r *replayer) next() (*spool.Replay, []spool.Pending) {
 	most := r.q.replay.records
-	// A tenth of a second's worth at once, lest a small rate come in bursts.
+	// A tenth of a second's worth at once: what is not saved comes evenly.
 	if tenth := r.rate/10 + 1; most > tenth {
 		most = tenth
 	}
@@ -661,6 +666,7 @@ func newReplayer(q *queue, file fallbackFile, topic string, o *Options, report *
 		rate: o.Replay.Rate, stampNow: o.Replay.StampNow, report: report,
 		stop: make(chan struct{}), end: make(chan struct{}), done: make(chan struct{}),
 		parcels: map[*parcel]bool{}, sick: map[string]*sickTopic{}, more: true,
+		nextAt: time.Now(), // nothing is saved yet: a fleet that starts is not a burst
 	}
 	select {
 	case dir.replaying <- struct{}{}:

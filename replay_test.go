@@ -718,31 +718,42 @@ func TestLiveTrafficGoesFirst(t *testing.T) {
 	}
 }
 
-// Replay is as fast as its rate, and no faster, but for what was saved.
+// Replay is as fast as its rate, and no faster.
 func TestReplayRate(t *testing.T) {
 	dir := t.TempDir()
-	const n, rate = 3000, 1000
+	const n, rate = 3000, 5000
 	leave(t, dir, numbered(n)...)
 	p := &topicDouble{}
 	begin := time.Now()
 	_, f := newReplaySyncer(t, p, dir, nil, &Options{Replay: ReplayOptions{Rate: rate}})
 	eventually(t, "all in Kafka", func() bool { return f.Stats().Replayed == n })
 	// The last batch need not wait for its turn.
-	if took, least := time.Since(begin), time.Duration(n-rate/10-1)*time.Second/rate-saved; took < least {
+	if took, least := time.Since(begin), time.Duration(n-rate/10-1)*time.Second/rate-2*yieldFor; took < least {
 		t.Errorf("%d entries at %d a second took %v, want %v at least", n, rate, took, least)
 	}
 }
 
-// What is in the fallback after a moment of overload does not wait for the rate.
+// What was not used of the rate can be used later, up to two seconds of it: what is on
+// file after a moment of overload does not wait.
 func TestReplaySavesItsRate(t *testing.T) {
-	dir := t.TempDir()
-	leave(t, dir, numbered(1900)...)
-	p := &topicDouble{}
-	begin := time.Now()
-	_, f := newReplaySyncer(t, p, dir, nil, &Options{Replay: ReplayOptions{Rate: 1000}})
-	eventually(t, "all in Kafka", func() bool { return f.Stats().Replayed == 1900 })
-	if took := time.Since(begin); took > time.Second {
-		t.Errorf("1900 entries at 1000 a second, of which 2000 were saved, took %v", took)
+	start := time.Now()
+	r := &replayer{rate: 1000, nextAt: start}
+	for _, step := range []struct {
+		after time.Duration // since the start
+		n     int           // entries that go
+		next  time.Duration // when others may, since the start
+	}{
+		{0, 500, 500 * time.Millisecond},      // nothing is saved
+		{time.Second, 500, time.Second},       // half a second is
+		{time.Minute, 1000, 59 * time.Second}, // two are, whatever the wait
+		{time.Minute, 1000, 60 * time.Second}, // the second of them
+		{time.Minute, 1000, 61 * time.Second}, // none is left
+		{62 * time.Second, 1, 61001 * time.Millisecond},
+	} {
+		r.pace(step.n, start.Add(step.after))
+		if got := r.nextAt.Sub(start); got != step.next {
+			t.Errorf("%d entries after %v: more after %v, want %v", step.n, step.after, got, step.next)
+		}
 	}
 }
 

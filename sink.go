@@ -28,7 +28,7 @@ type SinkOptions struct {
 // RegisterSink makes zap open URLs of the scheme, in the OutputPaths of a
 // zap.Config or as arguments of zap.Open:
 //
-//	kafka://b1:9092,b2:9092/app-logs?fallback=/var/lib/app/kafka-fallback&buffer=32MiB&tls=true
+//	kafka://b1:9092,b2:9092/app-logs?fallback=/var/lib/app/kafka-fallback&buffer=128MiB&tls=true
 //
 // newProducer makes the client, once for each sink. It may be called from any
 // goroutine, must not start anything, since NewKafkaSyncer does that, and must

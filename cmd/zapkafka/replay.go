@@ -17,7 +17,7 @@ import (
 type replayCommand struct {
 	kafkaFlags
 	Topic    string        `placeholder:"TOPIC" help:"Topic of the entries on file that do not say where they belong."`
-	Rate     int           `default:"50000" placeholder:"N" help:"Entries a second, at most. Default: 50000."`
+	Rate     int           `default:"50000" placeholder:"N" help:"Entries a second; what the last two seconds have left of it may come on top. Default: 50000."`
 	StampNow bool          `help:"Give the records the present time, for topics whose retention is short; not that of the log call."`
 	Idle     time.Duration `default:"1m" placeholder:"DURATION" help:"Give up when Kafka has taken nothing for so long; 0: never. Default: 1m."`
 	Timeout  time.Duration `default:"0" placeholder:"DURATION" help:"Give up after so long in all; 0: never. Default: 0."`

@@ -53,7 +53,7 @@ var noMemory blockMemory
 // or nearly: a sixteenth more than needed mostly serves the next one too.
 func newBlockMemory(n int) *blockMemory {
 	m, ok := blockMemories.Get().(*blockMemory)
-	if !ok || cap(m.records) < n || cap(m.records) > 2*n {
+	if !ok || cap(m.records) < n || cap(m.records) > n+n/4 {
 		m = &blockMemory{make([]kgo.Record, n+n/16), make([]*zapkafka.Record, n+n/16)}
 	}
 	m.records, m.owners = m.records[:n], m.owners[:n]
@@ -133,7 +133,7 @@ func (b *block) report(k *kgo.Record, err error) {
 }
 
 // end frees what the block has. The client does not look at a record after its
-// promise; hooks of the user's might.
+// promise; hooks and partitioners of the user's might.
 func (b *block) end() {
 	b.expiry.Stop()
 	b.cancel()
@@ -145,10 +145,13 @@ func (b *block) end() {
 	}
 }
 
-// showsRecords reports whether the client shows its records to hooks, which the user
-// has set and which may keep them. What the option is has a type of the client's own.
+// showsRecords reports whether the client shows its records to hooks of the user's,
+// which may keep them. What the option is has a type of the client's own.
 func showsRecords(cl *kgo.Client) bool {
 	hooks := reflect.ValueOf(cl.OptValue(kgo.WithHooks))
+	if hooks.Kind() != reflect.Slice {
+		return true // a client of another version
+	}
 	for i := range hooks.Len() {
 		switch hooks.Index(i).Interface().(type) {
 		case kgo.HookProduceRecordBuffered, kgo.HookProduceRecordPartitioned, kgo.HookProduceRecordUnbuffered:

@@ -87,7 +87,7 @@ type metricsHook struct{ kgo.HookBrokerE2E }
 func TestBlockMemorySizes(t *testing.T) {
 	for _, n := range []int{1, 15, 16, 1000, blockRecords} {
 		m := newBlockMemory(n)
-		if len(m.records) != n || len(m.owners) != n || cap(m.records) > 2*n || cap(m.owners) != cap(m.records) {
+		if len(m.records) != n || len(m.owners) != n || cap(m.records) > n+n/4 || cap(m.owners) != cap(m.records) {
 			t.Errorf("%d: %d records of %d, %d owners of %d", n, len(m.records), cap(m.records), len(m.owners), cap(m.owners))
 		}
 		blockMemories.Put(m)

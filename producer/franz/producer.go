@@ -33,7 +33,7 @@ type Producer struct {
 	capacity int64 // records that may be with the client
 	reports  *reporter
 	tells    bool            // the client has our partitioner: see Partition
-	shown    bool            // the user's hooks see the client's records: see block.end
+	shown    bool            // code of the user's sees the client's records: see block.end
 	timedOut error           // what a record is reported with at its deadline
 	life     context.Context // ended by kill: gives up what the client holds
 	kill     context.CancelFunc
@@ -137,7 +137,7 @@ func (p *Producer) Start(limits zapkafka.Limits, report zapkafka.ErrorHandler) (
 	p.capacity = int64(limits.Records)
 	p.reports = reports
 	p.tells = client.OptValue(kgo.RecordPartitioner) == any(partitioner)
-	p.shown = showsRecords(client)
+	p.shown = !p.tells || showsRecords(client)
 	p.timedOut = fmt.Errorf("franz: not acknowledged by Kafka within %v, or behind a record of its partition that was not: %w",
 		limits.DeliveryTimeout, context.DeadlineExceeded)
 	p.life, p.kill = context.WithCancel(context.Background())
