@@ -170,9 +170,9 @@ func (s *Steady) atRate(w int) {
 		now := time.Since(s.begin)
 		if now >= s.duration {
 			me.mu.Lock()
-			defer me.mu.Unlock()
 			times.missed(me.due, n, s.duration, now)
 			me.ended = true
+			me.mu.Unlock()
 			return
 		}
 		if n >= times.by(now) {
