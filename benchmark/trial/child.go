@@ -115,6 +115,7 @@ func (c *child) measure() error {
 	}
 	if !c.Case.absent() {
 		load.Flood(c.Case.Goroutines, c.Case.Goroutines, c.call)
+		c.settle()
 	}
 	if err := c.hear(warmed); err != nil {
 		return err
@@ -131,6 +132,19 @@ func (c *child) measure() error {
 		c.idle()
 	}
 	return err
+}
+
+// settle waits for the outcome of the warm-up, where the rival can tell: a broker
+// that is stopped when it has stored the entries, and not answered, would have them
+// acknowledged after the counting has begun.
+func (c *child) settle() {
+	p, ok := c.sink.(rivals.Pending)
+	if !ok {
+		return
+	}
+	for limit := time.Now().Add(openLimit); p.Pending() > 0 && time.Now().Before(limit); {
+		<-time.After(time.Millisecond)
+	}
 }
 
 func (c *child) open() error {
