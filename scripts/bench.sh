@@ -5,7 +5,8 @@
 #                                             growth, memory; full: all five
 # BENCH_PORT is the port of that Kafka (19800). It is not KAFKA_PORT: data stored
 # there are deleted at the end. BENCH_RESULTS is the directory for the results
-# (benchmark/results; empty: none are kept, and no tables made).
+# (benchmark/results; empty: none are kept). Tables are made of those in
+# benchmark/results alone.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -51,5 +52,5 @@ rc=0
 for set in "${sets[@]}"; do
 	"$work/bench" -set "$set" ${flags[@]+"${flags[@]}"} "$@" || rc=$?
 done
-[[ -z $results ]] || go run ./cmd/tables || rc=$?
+[[ $results != results ]] || go run ./cmd/tables || rc=$?
 ((rc == 0))

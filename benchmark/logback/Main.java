@@ -27,32 +27,38 @@ public class Main {
 
         // The appender's end is the only way to wait for the last acknowledgement,
         // so the warm-up has a context of its own.
-        run(threads, warm);
+        run(open(), threads, warm);
+        LoggerContext context = open();
         long before = lines(fallback);
 
         Files.writeString(Path.of("/proc/self/clear_refs"), "5"); // VmHWM begins anew
         var system = (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
         System.out.println("{\"Phase\":\"warm\"}");
         if (System.in.read() < 0) {
+            context.stop();
             return;
         }
         long cpu = system.getProcessCpuTime();
-        long[] took = run(threads, entries);
+        long[] took = run(context, threads, entries);
         cpu = system.getProcessCpuTime() - cpu;
         System.out.printf(
                 "{\"Phase\":\"done\",\"Run\":{\"Logged\":%d,\"Calling\":%d,\"Took\":%d,\"CPU\":%d,\"PeakResident\":%d,\"Count\":{\"Filed\":%d}}}%n",
-                entries + 1, took[0], took[1], cpu, highWater(), lines(fallback) - before);
+                entries, took[0], took[1], cpu, highWater(), lines(fallback) - before);
     }
 
-    /** Returns the nanoseconds until the last call had returned, and until the last acknowledgement. */
-    static long[] run(int threads, int entries) throws Exception {
+    /** Sets up what is logged with. Its first entry is counted with those from before the measurement. */
+    static LoggerContext open() throws Exception {
         LoggerContext context = new LoggerContext();
         JoranConfigurator configurator = new JoranConfigurator();
         configurator.setContext(context);
         configurator.doConfigure(System.getProperty("bench.config"));
-        Logger logger = context.getLogger("bench");
-        logger.info("connect"); // the first entry makes the producer and waits for metadata
+        context.getLogger("bench").info("connect"); // the first entry makes the producer and waits for metadata
+        return context;
+    }
 
+    /** Returns the nanoseconds until the last call had returned, and until the last acknowledgement. */
+    static long[] run(LoggerContext context, int threads, int entries) throws Exception {
+        Logger logger = context.getLogger("bench");
         Random random = new Random(3);
         String[] orders = new String[1024];
         for (int i = 0; i < orders.length; i++) {

@@ -89,7 +89,7 @@ func TestBlocks(t *testing.T) {
 		{"classic", "| `published-kafkago` | 10 in parallel | 1,208 | 703 | 5 | 500 |"},
 		{"faults", "| `sarama-input` | 2.0 µs | 0 ns | 0 ns | 0 ns | 17.50 s | 0 ns | 16.00 s | 3 | 77,000 | 1 |"},
 		{"growth", "| `zapkafka-franz` | 10,000 | 500 |"},
-		{"memory", "| `zapkafka-franz` | 200 | 2 MiB | 0 MiB | 82 MiB | 18 MiB |"},
+		{"memory", "| `zapkafka-franz` | 200 | 2 MiB | -62 MiB | 82 MiB | 18 MiB |"},
 		{"memory", "| `zapkafka-franz` | 2,048 KiB | 12 |"},
 		{"memory", "| `sarama-input` | 20,000 | 10m0s | 41 MiB | 0 KiB | 9 |"},
 		{"summary", "| `sarama-input` | 500 | 0.5000 | 0.00 | 0 MiB | 17.50 s | 16.00 s |"},
@@ -121,6 +121,45 @@ func TestBlocks(t *testing.T) {
 		if text != none {
 			t.Errorf("%s of no results is %q", name, text)
 		}
+	}
+}
+
+// With several runs of a case each figure is the median of those that ended as they
+// should, and what logged nothing has no figures and no bar.
+func TestMedians(t *testing.T) {
+	var all []*trial.Result
+	for _, r := range some() {
+		switch {
+		case r.Case.Kind == trial.Steady && r.Case.Fault == trial.Stopped && r.Case.Rate == faultRate:
+			timed := func(ms time.Duration, ended string) trial.Run {
+				ms *= time.Millisecond
+				return trial.Run{Logged: int(ms), Delivered: int64(ms), Close: ms, Ended: ended,
+					Latency: &load.Latency{P50: ms, Max: 2 * ms, Corrected: load.Quantiles{P999: 3 * ms}}}
+			}
+			r.Runs = []trial.Run{{Ended: "opening"}, timed(90, "too late"), timed(70, ""), timed(20, ""), timed(30, "")}
+		case r.Case.Kind == trial.Flood && r.Case.Rival == "sarama-input":
+			r.Runs = []trial.Run{{Ended: "opening", Delivered: -1, CPU: time.Second}}
+		}
+		all = append(all, r)
+	}
+	external := *all[0]
+	external.Case.Rival = "logback"
+	blocks, plots := Blocks(append(all, &external))
+	for _, want := range []struct{ block, text string }{
+		{"faults", "| `sarama-input` | 30 ms | 0 ns | 0 ns | 0 ns | 60 ms | 0 ns | 90 ms | 0 | 30,000,000 | 1 | 0 | 0 | 0 MiB | 30 ms | opening |"},
+		{"summary", "| `sarama-input` |  |  |  |  | 60 ms | 90 ms |"},
+		{"calls", "| `sarama-input` |  |  |  |  |  |  |  | opening |"},
+		{"calls", "| `logback` | 1,000 |  |  | 500,000 |"},
+	} {
+		if !strings.Contains(blocks[want.block], want.text) {
+			t.Errorf("%s has no %q:\n%s", want.block, want.text, blocks[want.block])
+		}
+	}
+	if !strings.Contains(plots["latency-stopped.svg"], ">90 ms<") {
+		t.Errorf("the plot has not the median: %s", plots["latency-stopped.svg"])
+	}
+	if strings.Contains(plots["cpu.svg"], "sarama-input") {
+		t.Errorf("what logged nothing has a bar: %s", plots["cpu.svg"])
 	}
 }
 

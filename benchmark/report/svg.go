@@ -89,8 +89,10 @@ func plotsOf(results []*trial.Result) map[string]plot {
 		if v := r.Median(trial.Run.PerSecond); v > 0 {
 			speed.bars = append(speed.bars, bar{name, thousands(v), v, ours})
 		}
-		v := r.Median(func(run trial.Run) float64 { return run.CPUPerMillion().Seconds() })
-		cpu.bars = append(cpu.bars, bar{name, fmt.Sprintf("%.2f s", v), v, ours})
+		if logged(r) {
+			v := r.Median(func(run trial.Run) float64 { return run.CPUPerMillion().Seconds() })
+			cpu.bars = append(cpu.bars, bar{name, fmt.Sprintf("%.2f s", v), v, ours})
+		}
 	}
 	plots := map[string]plot{"speed": speed, "cpu": cpu}
 	for _, fault := range []struct{ name, title string }{
@@ -102,8 +104,8 @@ func plotsOf(results []*trial.Result) map[string]plot {
 		for _, r := range byRival(where(results, func(c trial.Case) bool {
 			return c.Kind == trial.Steady && c.Fault == fault.name && c.Rate == faultRate
 		})) {
-			if l := r.Runs[0].Latency; l != nil {
-				p.bars = append(p.bars, bar{r.Case.Rival, duration(float64(l.Corrected.P999)), float64(l.Corrected.P999) / float64(time.Microsecond), rivals.IsOwn(r.Case.Rival)})
+			if v, ok := latencyOf(r, correctedP999); ok {
+				p.bars = append(p.bars, bar{r.Case.Rival, duration(v), v / float64(time.Microsecond), rivals.IsOwn(r.Case.Rival)})
 			}
 		}
 		plots["latency-"+fault.name] = p

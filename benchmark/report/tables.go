@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zapkafka/zapkafka/benchmark/load"
 	"github.com/zapkafka/zapkafka/benchmark/rivals"
 	"github.com/zapkafka/zapkafka/benchmark/trial"
 )
@@ -85,11 +86,41 @@ func remark(r *trial.Result) string {
 	return ""
 }
 
+// logged says whether anything was: what logged nothing has no figures.
+func logged(r *trial.Result) bool {
+	return r.Median(func(run trial.Run) float64 { return float64(run.Logged) }) > 0
+}
+
+// latency is the median of what calls took, of the runs that ended as they should or
+// of all if none did; it is "" where none was timed.
+func latency(r *trial.Result, of func(load.Latency) time.Duration) string {
+	if v, ok := latencyOf(r, of); ok {
+		return duration(v)
+	}
+	return ""
+}
+
+func latencyOf(r *trial.Result, of func(load.Latency) time.Duration) (float64, bool) {
+	timed := &trial.Result{Runs: slices.DeleteFunc(slices.Clone(r.Runs), func(run trial.Run) bool { return run.Latency == nil })}
+	return timed.Median(func(run trial.Run) float64 { return float64(of(*run.Latency)) }), len(timed.Runs) > 0
+}
+
+func longestCall(l load.Latency) time.Duration   { return l.Max }
+func correctedP999(l load.Latency) time.Duration { return l.Corrected.P999 }
+
+// figures are those of figureNames.
 func figures(r *trial.Result) []string {
+	if !logged(r) {
+		return append(make([]string, len(figureNames)-1), remark(r))
+	}
 	cpu := func(run trial.Run) float64 { return run.CPUPerMillion().Seconds() }
+	allocs, bytes := fmt.Sprintf("%.1f", r.Median(func(run trial.Run) float64 { return run.AllocsCall })),
+		thousands(r.Median(func(run trial.Run) float64 { return run.BytesCall }))
+	if rival, _ := rivals.Find(r.Case.Rival); rival.External != "" {
+		allocs, bytes = "", "" // nobody counts them there
+	}
 	return []string{
-		thousands(r.Median(trial.Run.NsCall)), fmt.Sprintf("%.1f", r.Median(func(run trial.Run) float64 { return run.AllocsCall })),
-		thousands(r.Median(func(run trial.Run) float64 { return run.BytesCall })),
+		thousands(r.Median(trial.Run.NsCall)), allocs, bytes,
 		thousands(r.Median(trial.Run.PerSecond)), share(r), fmt.Sprintf("%.2f", r.Median(cpu)),
 		mebibytes(r.Median(func(run trial.Run) float64 { return float64(run.PeakResident) })), remark(r),
 	}
@@ -143,8 +174,11 @@ func capacity(results []*trial.Result) string {
 	}
 	var rows [][]string
 	for _, r := range found {
-		filed := r.Median(func(run trial.Run) float64 { return float64(run.Count.Filed) })
-		rows = append(rows, slices.Concat([]string{"`" + r.Case.Rival + "`"}, figures(r)[3:7], []string{thousands(filed), remark(r)}))
+		filed := ""
+		if logged(r) {
+			filed = thousands(r.Median(func(run trial.Run) float64 { return float64(run.Count.Filed) }))
+		}
+		rows = append(rows, slices.Concat([]string{"`" + r.Case.Rival + "`"}, figures(r)[3:7], []string{filed, remark(r)}))
 	}
 	return fmt.Sprintf("Capacity: a broker that discards, %s, 10 goroutines that wait (%s):\n\n%s\n", formName(trial.Line), extent(found),
 		table(slices.Concat([]string{""}, figureNames[3:7], []string{"to the fallback", "remark"}), rows))
@@ -241,21 +275,30 @@ func faults(results []*trial.Result) string {
 			if len(r.Runs) == 0 {
 				continue
 			}
-			run := r.Runs[0]
+			of := func(figure func(trial.Run) float64) string { return thousands(r.Median(figure)) }
 			longest = max(longest, r.Case.Duration)
 			if shortest == 0 || r.Case.Duration < shortest {
 				shortest = r.Case.Duration
 			}
 			row := []string{"`" + r.Case.Rival + "`"}
-			if l := run.Latency; l == nil {
-				row = append(row, "", "", "", "", "", "", "", "")
-			} else {
-				row = append(row, duration(float64(l.P50)), duration(float64(l.P99)), duration(float64(l.P999)), duration(float64(l.P9999)),
-					duration(float64(l.Max)), duration(float64(l.Corrected.P50)), duration(float64(l.Corrected.P999)), thousands(float64(l.Stuck)))
+			for _, quantile := range []func(load.Latency) time.Duration{
+				func(l load.Latency) time.Duration { return l.P50 }, func(l load.Latency) time.Duration { return l.P99 },
+				func(l load.Latency) time.Duration { return l.P999 }, func(l load.Latency) time.Duration { return l.P9999 },
+				longestCall, func(l load.Latency) time.Duration { return l.Corrected.P50 }, correctedP999,
+			} {
+				row = append(row, latency(r, quantile))
 			}
-			row = append(row, thousands(float64(run.Logged)), share(r), thousands(float64(run.Count.Filed-min(run.Count.Filed, run.Count.Replayed))),
-				thousands(float64(run.Count.Failed+run.Count.Refused)),
-				mebibytes(float64(run.PeakResident)), duration(float64(run.Close)), remark(r))
+			stuck := ""
+			if v, ok := latencyOf(r, func(l load.Latency) time.Duration { return time.Duration(l.Stuck) }); ok {
+				stuck = thousands(v)
+			}
+			row = append(row, stuck, of(func(run trial.Run) float64 { return float64(run.Logged) }), share(r),
+				of(func(run trial.Run) float64 {
+					return float64(run.Count.Filed - min(run.Count.Filed, run.Count.Replayed))
+				}),
+				of(func(run trial.Run) float64 { return float64(run.Count.Failed + run.Count.Refused) }),
+				mebibytes(r.Median(func(run trial.Run) float64 { return float64(run.PeakResident) })),
+				duration(r.Median(func(run trial.Run) float64 { return float64(run.Close) })), remark(r))
 			rows = append(rows, row)
 		}
 		if len(rows) > 0 {
@@ -328,11 +371,11 @@ func memory(results []*trial.Result) string {
 	for _, r := range byRival(where(results, func(c trial.Case) bool { return c.Kind == trial.Bound })) {
 		live := r.Median(func(run trial.Run) float64 { return float64(run.Live) - float64(run.LiveBefore) })
 		resident := r.Median(func(run trial.Run) float64 { return float64(run.PeakResident) })
-		rows = append(rows, []string{"`" + r.Case.Rival + "`", thousands(float64(r.Case.Size)), mebibytes(live), mebibytes(max(0, live-bound)),
-			mebibytes(resident), mebibytes(max(0, resident-bound)), remark(r)})
+		rows = append(rows, []string{"`" + r.Case.Rival + "`", thousands(float64(r.Case.Size)), mebibytes(live), mebibytes(live - bound),
+			mebibytes(resident), mebibytes(resident - bound), remark(r)})
 	}
 	if len(rows) > 0 {
-		fmt.Fprintf(&b, "The broker stopped, as many entries as it goes:\n\n%s\n", table([]string{"", "bytes an entry", "live heap of the log",
+		fmt.Fprintf(&b, "The broker stopped, as many entries as it goes:\n\n%s\n", table([]string{"", "bytes an entry", "held by the log",
 			"above the bound of 64 MiB", "resident", "above the bound", "remark"}, rows))
 	}
 	rows = nil
@@ -375,8 +418,8 @@ func summary(results []*trial.Result) string {
 			return c.Kind == trial.Steady && c.Fault == trial.Stopped && c.Rival == r.Case.Rival && c.Rate == faultRate
 		})
 		longest, corrected := "", ""
-		if len(outage) > 0 && outage[0].Runs[0].Latency != nil {
-			longest, corrected = duration(float64(outage[0].Runs[0].Latency.Max)), duration(float64(outage[0].Runs[0].Latency.Corrected.P999))
+		if len(outage) > 0 {
+			longest, corrected = latency(outage[0], longestCall), latency(outage[0], correctedP999)
 		}
 		rows = append(rows, append(row, longest, corrected))
 	}

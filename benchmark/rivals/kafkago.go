@@ -53,7 +53,19 @@ func timeKey() []byte {
 type kafkaWriter struct {
 	writer                 *kafka.Writer
 	key                    func() []byte
+	given                  atomic.Uint64 // to the client, the refused included
 	acked, failed, refused atomic.Uint64
+}
+
+// kafkaAsync is the one that holds nobody up, whose queue has no limit.
+type kafkaAsync struct{ *kafkaWriter }
+
+// Pending reads what has an outcome first: no entry has one before it is counted as
+// given, so there is never less pending than none. Without waiting for the outcome an
+// entry that the call refuses is not reported again.
+func (k kafkaAsync) Pending() uint64 {
+	settled := k.acked.Load() + k.failed.Load() + k.refused.Load()
+	return k.given.Load() - settled
 }
 
 func openKafkaGo(s Setup, w *kafka.Writer, key func() []byte) Sink {
@@ -67,6 +79,9 @@ func openKafkaGo(s Setup, w *kafka.Writer, key func() []byte) Sink {
 		}
 		k.acked.Add(uint64(len(messages)))
 	}
+	if w.Async {
+		return kafkaAsync{k}
+	}
 	return k
 }
 
@@ -78,6 +93,7 @@ func (k *kafkaWriter) Write(p []byte) (int, error) {
 		ctx, cancel = context.WithTimeout(ctx, time.Minute)
 		_ = cancel // which slog-kafka does not call either: an asynchronous write goes on
 	}
+	k.given.Add(1)
 	if err := k.writer.WriteMessages(ctx, m); err != nil {
 		k.refused.Add(1)
 		return 0, err

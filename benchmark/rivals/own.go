@@ -99,7 +99,7 @@ func openOwn(a adaptors.Adaptor, s Setup, rate int) (Sink, error) {
 		return nil, err
 	}
 	o.syncer, err = zapkafka.NewKafkaSyncer(producer, s.Topic, fallback, &zapkafka.Options{
-		BufferBytes: s.BufferBytes, Replay: zapkafka.ReplayOptions{Rate: rate}, ErrorHandler: func(error) {},
+		Replay: zapkafka.ReplayOptions{Rate: rate}, ErrorHandler: func(error) {},
 	})
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 
 // Machine is where something was measured.
 type Machine struct {
-	System string // operating system, its version, and architecture
+	System string // operating system, architecture, and the first two numbers of the kernel's version
 	CPU    string
 	Cores  int
 	Memory uint64 // bytes
@@ -24,7 +24,7 @@ type Machine struct {
 func ThisMachine() Machine {
 	m := Machine{System: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU()}
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
-		m.System += " " + strings.TrimSpace(string(release))
+		m.System += " " + kernel(string(release))
 	}
 	m.CPU = procLine("/proc/cpuinfo", "model name")
 	if kib, err := strconv.ParseUint(strings.TrimSuffix(procLine("/proc/meminfo", "MemTotal"), " kB"), 10, 64); err == nil {
@@ -32,6 +32,11 @@ func ThisMachine() Machine {
 	}
 	return m
 }
+
+// kernel is a release without what its builder adds.
+func kernel(release string) string { return twoNumbers.FindString(release) }
+
+var twoNumbers = regexp.MustCompile(`^\d+\.\d+`)
 
 // procLine is what the first line of that name says.
 func procLine(file, name string) string {

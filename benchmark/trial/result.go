@@ -45,8 +45,8 @@ type Run struct {
 	AllocsCall   float64       // a log call, with whatever goes on beside it
 	BytesCall    float64
 	PeakResident uint64 // VmHWM from the first call
-	Live         uint64 `json:",omitempty"` // heap: Idle's at the end, Bound's most
-	LiveBefore   uint64 `json:",omitempty"` // Bound: of the idle program
+	Live         uint64 `json:",omitempty"` // Idle: the heap at the end; Bound: the most that was held, inside and outside of the heap
+	LiveBefore   uint64 `json:",omitempty"` // Bound: what the idle program holds
 	Goroutines   int    // at the end of the load
 
 	Latency *load.Latency `json:",omitempty"` // Steady
@@ -69,13 +69,13 @@ func (r Run) NsCall() float64 {
 	return float64(r.Calling.Nanoseconds()) / float64(r.Logged)
 }
 
-// PerSecond is how many entries a second were delivered, or for a rival that
+// PerSecond is how many entries a second were delivered, each once, or for a rival that
 // knows files alone were filed.
 func (r Run) PerSecond() float64 {
 	if r.Took <= 0 {
 		return 0
 	}
-	n := float64(r.Delivered)
+	n := float64(min(r.Delivered, int64(r.Logged))) // what came twice counts once
 	switch {
 	case r.Delivered >= 0:
 	case r.Count.Sheet != "": // the sink without a broker

@@ -180,7 +180,11 @@ func (p *process) watch(b *Broker) (Run, error) {
 			var err error
 			switch m.Phase {
 			case warmed:
-				if before, err = b.rest(int64(c.Goroutines), time.Second); err == nil && c.stops() && b.stop != nil {
+				want := int64(c.Goroutines)
+				if external(c) {
+					want = 0 // the warm-up's are many more: what counts is that no more come
+				}
+				if before, err = b.rest(want, time.Second); err == nil && c.stops() && b.stop != nil {
 					stopped = true
 					err = b.stop()
 				}

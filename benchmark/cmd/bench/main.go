@@ -56,6 +56,13 @@ func run() error {
 	if *times > 0 {
 		chosen.Times = *times
 	}
+	if *list {
+		for _, c := range chosen.Cases {
+			fmt.Println(c.Name())
+		}
+		fmt.Printf("%d cases, %d times; about %v\n", len(chosen.Cases), chosen.Times, chosen.About())
+		return nil
+	}
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -66,13 +73,6 @@ func run() error {
 	}
 	if r.Script == "" && len(r.Brokers) == 0 {
 		chosen = chosen.WithoutKafka()
-	}
-	if *list {
-		for _, c := range chosen.Cases {
-			fmt.Println(c.Name())
-		}
-		fmt.Printf("%d cases, %d times; about %v\n", len(chosen.Cases), chosen.Times, chosen.About())
-		return nil
 	}
 	if r.Script != "" {
 		if r.Brokers, err = start(r.Script); err != nil {
