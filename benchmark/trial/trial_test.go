@@ -159,6 +159,23 @@ func TestSets(t *testing.T) {
 	}
 }
 
+// Sets that have a case in common, and so its results, run it alike.
+func TestSetsAgree(t *testing.T) {
+	seen := make(map[string]Case)
+	for _, name := range []string{"classic", "calls", "faults", "growth", "memory"} {
+		set, err := Choose(name, "", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range set.Cases {
+			if other, ok := seen[c.Name()]; ok && other != c {
+				t.Errorf("%s: %+v in the set %s, and elsewhere %+v", c.Name(), c, name, other)
+			}
+			seen[c.Name()] = c
+		}
+	}
+}
+
 // Entries have the size that is asked for, are one line, and differ.
 func TestLines(t *testing.T) {
 	for _, size := range []int{50, 200, 500_000} {
