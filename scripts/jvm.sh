@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# What kafka.sh and opensearch.sh share: Java, jars, and the processes that they
-# start. To be sourced by a script that has say, die, base, lib and host.
+# What kafka.sh, opensearch.sh and benchmark/logback/run.sh share: Java, jars, and the
+# processes that they start. To be sourced by a script that has say, die, base, lib and,
+# for ports, host.
 # shellcheck disable=SC2154 # base, lib and host are the script's
 
 # start_time PID prints when the process began: with the PID it names one

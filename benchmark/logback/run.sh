@@ -16,30 +16,16 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 base=$here/../.logback
 lib=$base/lib
 
-java=java
-[[ -z ${JAVA_HOME:-} || ! -x $JAVA_HOME/bin/java ]] || java=$JAVA_HOME/bin/java
+# shellcheck source=scripts/jvm.sh
+. "$here/../../scripts/jvm.sh"
+find_java
 # The one class that is ours is compiled when it is started.
 "$java" --list-modules 2>/dev/null | grep -q '^jdk.compiler' ||
 	die "no JDK found: install one, 17 or later (Debian: openjdk-17-jdk-headless), or set JAVA_HOME"
 
-stamp=$(cksum <"$here/pom.xml")
-if [[ $(cat "$lib/.complete" 2>/dev/null) != "$stamp" ]]; then
-	command -v mvn >/dev/null || die 'mvn not found: install Apache Maven, 3.6 or later (Debian: maven); it fetches the jars'
-	say "fetching the jars with Maven (once)"
-	mkdir -p "$base"
-	new=$(mktemp -d "$base/lib.XXXXXX")
-	if ! mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies \
-		-DincludeScope=runtime -DoutputDirectory="$new" >"$base/mvn.log" 2>&1 </dev/null; then
-		rm -rf "$new"
-		tail -n 20 "$base/mvn.log" >&2
-		die "Maven could not fetch the jars; all it said is in $base/mvn.log"
-	fi
-	echo "$stamp" >"$new/.complete"
-	rm -rf "$lib"
-	mv "$new" "$lib"
-fi
+fetch_jars "$here/pom.xml" '25 MB'
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$java" -Xmx512m -cp "$lib/*" "-Dbench.brokers=$1" "-Dbench.topic=$2" "-Dbench.fallback=$work/fallback.log" \
-	"-Dbench.config=$here/logback.xml" "$here/Main.java" "$3" "$4" "$5"
+	"-Dbench.config=$here/logback.xml" "$here/Main.java" "$3" "$4" "$5" 8>&-
