@@ -230,7 +230,7 @@ func theGoals() []goal {
 	write := trial.Case{Kind: trial.Flood, Broker: trial.None, Form: trial.Line}
 	capacity := trial.Case{Kind: trial.Capacity, Broker: trial.Discard, Form: trial.Line}
 	zap5 := trial.Case{Kind: trial.Flood, Broker: trial.Kafka, Form: trial.Zap5}
-	steady := trial.Case{Kind: trial.Steady, Broker: trial.Kafka, Form: trial.Zap5, Rate: faultRate}
+	steady := trial.Case{Kind: trial.Steady, Broker: trial.Kafka, Form: trial.Zap5, Rate: trial.DefaultRate}
 	stopped := steady
 	stopped.Fault = trial.Stopped
 	idle := trial.Case{Kind: trial.Idle, Broker: trial.Kafka, Form: trial.Zap5}

@@ -44,7 +44,7 @@ func reaching() map[string]*trial.Result {
 	add(zap5, "zapkafka-kafkago", delivers(2_000_000, 4)...) // which is no other rival
 	zap5.Broker = trial.None
 	add(zap5, "lock-file", delivers(0, 2)...)
-	steady := trial.Case{Kind: trial.Steady, Broker: trial.Kafka, Form: trial.Zap5, Rate: faultRate, Duration: time.Second}
+	steady := trial.Case{Kind: trial.Steady, Broker: trial.Kafka, Form: trial.Zap5, Rate: trial.DefaultRate, Duration: time.Second}
 	add(steady, sink, trial.Run{Latency: &load.Latency{P999: 20 * time.Microsecond}})
 	steady.Fault = trial.Stopped
 	add(steady, sink, trial.Run{Latency: &load.Latency{P999: 30 * time.Microsecond}})

@@ -130,7 +130,7 @@ func TestMedians(t *testing.T) {
 	var all []*trial.Result
 	for _, r := range some() {
 		switch {
-		case r.Case.Kind == trial.Steady && r.Case.Fault == trial.Stopped && r.Case.Rate == faultRate:
+		case r.Case.Kind == trial.Steady && r.Case.Fault == trial.Stopped && r.Case.Rate == trial.DefaultRate:
 			timed := func(ms time.Duration, ended string) trial.Run {
 				ms *= time.Millisecond
 				return trial.Run{Logged: int(ms), Delivered: int64(ms), Close: ms, Ended: ended,

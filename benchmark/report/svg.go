@@ -81,7 +81,7 @@ func (p plot) length(value float64) float64 {
 // plotsOf are the plots by name; some may have no bars.
 func plotsOf(results []*trial.Result) map[string]plot {
 	speed := plot{title: "Entries a second, up to the last acknowledgement", sub: "zap with five fields, ten goroutines, Apache Kafka; more is better"}
-	cpu := plot{title: "CPU seconds of the program for a million entries", sub: "the same; less is better"}
+	effort := plot{title: "CPU seconds of the program for a million entries", sub: "the same; less is better"}
 	for _, r := range byRival(where(results, func(c trial.Case) bool {
 		return isCall(c) && c.Form == trial.Zap5 && c.Goroutines == 10 && (c.Broker == trial.Kafka || c.Broker == trial.None)
 	})) {
@@ -90,11 +90,11 @@ func plotsOf(results []*trial.Result) map[string]plot {
 			speed.bars = append(speed.bars, bar{name, thousands(v), v, ours})
 		}
 		if logged(r) {
-			v := r.Median(func(run trial.Run) float64 { return run.CPUPerMillion().Seconds() })
-			cpu.bars = append(cpu.bars, bar{name, fmt.Sprintf("%.2f s", v), v, ours})
+			v := r.Median(cpu.of)
+			effort.bars = append(effort.bars, bar{name, cpu.show(v), v, ours})
 		}
 	}
-	plots := map[string]plot{"speed": speed, "cpu": cpu}
+	plots := map[string]plot{"speed": speed, "cpu": effort}
 	for _, fault := range []struct{ name, title string }{
 		{trial.Healthy, "p99.9 of a log call that is due, the broker well"},
 		{trial.Stopped, "p99.9 of a log call that is due, the broker stopped"},
@@ -102,7 +102,7 @@ func plotsOf(results []*trial.Result) map[string]plot {
 	} {
 		p := plot{title: fault.title, sub: "50,000 entries a second, ten goroutines, zap with five fields; logarithmic; less is better", log: true}
 		for _, r := range byRival(where(results, func(c trial.Case) bool {
-			return c.Kind == trial.Steady && c.Fault == fault.name && c.Rate == faultRate
+			return c.Kind == trial.Steady && c.Fault == fault.name && c.Rate == trial.DefaultRate
 		})) {
 			if v, ok := latencyOf(r, correctedP999); ok {
 				p.bars = append(p.bars, bar{r.Case.Rival, duration(v), v / float64(time.Microsecond), rivals.IsOwn(r.Case.Rival)})

@@ -113,16 +113,15 @@ func figures(r *trial.Result) []string {
 	if !logged(r) {
 		return append(make([]string, len(figureNames)-1), remark(r))
 	}
-	cpu := func(run trial.Run) float64 { return run.CPUPerMillion().Seconds() }
-	allocs, bytes := fmt.Sprintf("%.1f", r.Median(func(run trial.Run) float64 { return run.AllocsCall })),
+	allocs, bytes := fmt.Sprintf("%.1f", r.Median(allocations.of)),
 		thousands(r.Median(func(run trial.Run) float64 { return run.BytesCall }))
 	if rival, _ := rivals.Find(r.Case.Rival); rival.External != "" {
 		allocs, bytes = "", "" // nobody counts them there
 	}
 	return []string{
 		thousands(r.Median(trial.Run.NsCall)), allocs, bytes,
-		thousands(r.Median(trial.Run.PerSecond)), share(r), fmt.Sprintf("%.2f", r.Median(cpu)),
-		mebibytes(r.Median(func(run trial.Run) float64 { return float64(run.PeakResident) })), remark(r),
+		thousands(r.Median(trial.Run.PerSecond)), share(r), fmt.Sprintf("%.2f", r.Median(cpu.of)),
+		mebibytes(r.Median(resident.of)), remark(r),
 	}
 }
 
@@ -250,20 +249,17 @@ func classic(results []*trial.Result) string {
 	return cmp.Or(b.String(), none)
 }
 
-// faultRate is that of the cases of faults.
-const faultRate = 50_000
-
 func faults(results []*trial.Result) string {
 	var b strings.Builder
 	for _, fault := range []struct {
 		name, title string
 		rate        int
 	}{
-		{trial.Healthy, "The broker is well", faultRate},
-		{trial.Stopped, "The broker is stopped (SIGSTOP) for all of the load, and goes on after it", faultRate},
-		{trial.SlowDisk, "The same, and files take 4 MiB a second", faultRate},
-		{trial.Refused, "Nobody listens, from before the start", faultRate},
-		{trial.Mute, "Connections are accepted and nothing is answered, from before the start", faultRate},
+		{trial.Healthy, "The broker is well", trial.DefaultRate},
+		{trial.Stopped, "The broker is stopped (SIGSTOP) for all of the load, and goes on after it", trial.DefaultRate},
+		{trial.SlowDisk, "The same, and files take 4 MiB a second", trial.DefaultRate},
+		{trial.Refused, "Nobody listens, from before the start", trial.DefaultRate},
+		{trial.Mute, "Connections are accepted and nothing is answered, from before the start", trial.DefaultRate},
 		{trial.Healthy, "As fast as it goes, the broker is well", trial.FullSpeed},
 		{trial.Stopped, "As fast as it goes, the broker is stopped", trial.FullSpeed},
 	} {
@@ -297,7 +293,7 @@ func faults(results []*trial.Result) string {
 					return float64(run.Count.Filed - min(run.Count.Filed, run.Count.Replayed))
 				}),
 				of(func(run trial.Run) float64 { return float64(run.Count.Failed + run.Count.Refused) }),
-				mebibytes(r.Median(func(run trial.Run) float64 { return float64(run.PeakResident) })),
+				mebibytes(r.Median(resident.of)),
 				duration(r.Median(func(run trial.Run) float64 { return float64(run.Close) })), remark(r))
 			rows = append(rows, row)
 		}
@@ -369,10 +365,9 @@ func memory(results []*trial.Result) string {
 	var b strings.Builder
 	var rows [][]string
 	for _, r := range byRival(where(results, func(c trial.Case) bool { return c.Kind == trial.Bound })) {
-		live := r.Median(func(run trial.Run) float64 { return float64(run.Live) - float64(run.LiveBefore) })
-		resident := r.Median(func(run trial.Run) float64 { return float64(run.PeakResident) })
-		rows = append(rows, []string{"`" + r.Case.Rival + "`", thousands(float64(r.Case.Size)), mebibytes(live), mebibytes(live - bound),
-			mebibytes(resident), mebibytes(resident - bound), remark(r)})
+		held, peak := r.Median(heldByTheLog.of), r.Median(resident.of)
+		rows = append(rows, []string{"`" + r.Case.Rival + "`", thousands(float64(r.Case.Size)), mebibytes(held), mebibytes(held - bound),
+			mebibytes(peak), mebibytes(peak - bound), remark(r)})
 	}
 	if len(rows) > 0 {
 		fmt.Fprintf(&b, "The broker stopped, as many entries as it goes:\n\n%s\n", table([]string{"", "bytes an entry", "held by the log",
@@ -415,7 +410,7 @@ func summary(results []*trial.Result) string {
 	})) {
 		row := append([]string{"`" + r.Case.Rival + "`"}, figures(r)[3:7]...)
 		outage := where(results, func(c trial.Case) bool {
-			return c.Kind == trial.Steady && c.Fault == trial.Stopped && c.Rival == r.Case.Rival && c.Rate == faultRate
+			return c.Kind == trial.Steady && c.Fault == trial.Stopped && c.Rival == r.Case.Rival && c.Rate == trial.DefaultRate
 		})
 		longest, corrected := "", ""
 		if len(outage) > 0 {

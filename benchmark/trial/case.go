@@ -71,8 +71,11 @@ const (
 	defaultGoroutines = 10
 	defaultPartitions = 4
 	defaultSize       = 200
-	defaultRate       = 50_000
 )
+
+// DefaultRate is the Rate of a Steady case for which no other is named, in entries a
+// second.
+const DefaultRate = 50_000
 
 func (c Case) withDefaults() Case {
 	set := func(field *int, value int) {
@@ -92,7 +95,7 @@ func (c Case) withDefaults() Case {
 		set(&c.Size, defaultSize)
 	}
 	if c.Kind == Steady {
-		set(&c.Rate, defaultRate)
+		set(&c.Rate, DefaultRate)
 	}
 	if c.Drain == 0 {
 		c.Drain = time.Minute
@@ -118,7 +121,7 @@ func (c Case) Name() string {
 	switch {
 	case c.Rate == FullSpeed:
 		parts = append(parts, "full-speed")
-	case c.Rate > 0 && c.Rate != defaultRate:
+	case c.Rate > 0 && c.Rate != DefaultRate:
 		parts = append(parts, fmt.Sprintf("r%d", c.Rate))
 	}
 	if c.Procs > 0 {
